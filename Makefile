@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make [all]     everything, into build/
+# make check     unit tests and packet fixtures (the fixtures need root)
+# make install   to $(DESTDIR)$(PREFIX); refuses to overwrite what a package owns
+# make uninstall, make clean
+#
+# V=1 shows the commands, WERROR=1 makes warnings errors, SANITIZE=1 builds the unit tests with
+# AddressSanitizer and UndefinedBehaviorSanitizer too.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/knockd
+
+BUILD := build
+CC ?= cc
+CLANG ?= clang
+BPFTOOL ?= bpftool
+PKG_CONFIG ?= pkg-config
+
+Q := $(if $(V),,@)
+SAY = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2:$(BUILD)/%=%)';)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+CFLAGS ?= -O2 -g
+CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' $(WARN) \
+	-Iinclude -Isrc -I$(BUILD) -MMD -MP $(shell $(PKG_CONFIG) --cflags libbpf libmnl)
+LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf libelf zlib libmnl)
+
+# The BPF side needs <asm/types.h>, which multiarch systems keep in a folder of their own.
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) \
+	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
+
+# The pure part, which the unit tests link; the rest needs a kernel or a terminal.
+PURE := check conf lex message number parse print
+DAEMON := $(PURE) datapath device events log loop main
+PURE_OBJ := $(PURE:%=$(BUILD)/src/%.o)
+DAEMON_OBJ := $(DAEMON:%=$(BUILD)/src/%.o)
+SKELETON := $(BUILD)/knockd.skel.h
+
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_SAN := $(UNIT:$(BUILD)/tests/unit/%=$(BUILD)/sanitized/unit/%)
+FIXTURES := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/*.c))
+
+.DELETE_ON_ERROR:
+.PHONY: all check tests install uninstall clean
+
+all: $(PURE_OBJ)
+
+$(BUILD)/knockd: $(DAEMON_OBJ)
+	$(call SAY,LD,$@)$(CC) $(LDFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/src/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call SAY,CC,$@)$(CC) $(CFLAGS) $(CFLAGS_ALL) $(HARDEN) -c -o $@ $<
+
+$(BUILD)/src/datapath.o: $(SKELETON)
+
+$(BUILD)/bpf/%.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call SAY,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(SKELETON): $(BUILD)/bpf/knockd.o
+	$(call SAY,SKEL,$@)$(BPFTOOL) gen object $(BUILD)/knockd.bpf.o $<
+	$(Q)$(BPFTOOL) gen skeleton $(BUILD)/knockd.bpf.o name knockd_bpf > $@
+
+# ---- tests ----
+
+TEST_CFLAGS := $(CFLAGS_ALL) -Ibpf -I.
+TEST_LIBS = -lcmocka -lpthread -lm
+
+tests: $(UNIT) $(UNIT_SAN) $(FIXTURES) $(TOOLS)
+
+check: tests
+	$(Q)set -e; for t in $(UNIT) $(UNIT_SAN) $(FIXTURES); do echo "$$t"; $$t; done
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(PURE_OBJ)
+	@mkdir -p $(@D)
+	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(PURE_OBJ) $(TEST_LIBS)
+
+$(BUILD)/sanitized/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call SAY,CC,$@)$(CC) -O1 -g $(CFLAGS_ALL) $(SANITIZERS) -c -o $@ $<
+
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+PURE_SAN := $(PURE:%=$(BUILD)/sanitized/%.o)
+
+$(BUILD)/sanitized/unit/%: tests/unit/%.c $(PURE_SAN)
+	@mkdir -p $(@D)
+	$(call SAY,TEST,$@)$(CC) -O1 -g $(TEST_CFLAGS) $(SANITIZERS) -o $@ $< $(PURE_SAN) $(TEST_LIBS)
+
+$(BUILD)/tests/bpf/%: tests/bpf/%.c $(PURE_OBJ) $(SKELETON) $(wildcard tests/bpf/*.h)
+	@mkdir -p $(@D)
+	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(PURE_OBJ) $(TEST_LIBS) $(LIBS)
+
+$(BUILD)/tests/system/%: tests/system/%.c
+	@mkdir -p $(@D)
+	$(call SAY,TOOL,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $<
+
+# ---- install ----
+
+FILES := $(SBINDIR)/knockd $(MANDIR)/man8/knockd.8 $(MANDIR)/man5/knockd.conf.5 \
+	$(DOCDIR)/knockd.conf.example
+
+install: all
+	$(Q)for f in $(FILES); do \
+		if owner=$$(dpkg -S "$(DESTDIR)$$f" 2>/dev/null); then \
+			echo "$$f belongs to package $${owner%%:*}; not overwritten" >&2; exit 1; \
+		fi; done
+	install -D -m 755 $(BUILD)/knockd $(DESTDIR)$(SBINDIR)/knockd
+	install -D -m 644 src/knockd.8 $(DESTDIR)$(MANDIR)/man8/knockd.8
+	install -D -m 644 src/knockd.conf.5 $(DESTDIR)$(MANDIR)/man5/knockd.conf.5
+	install -D -m 644 knockd.conf.example $(DESTDIR)$(DOCDIR)/knockd.conf.example
+
+uninstall:
+	rm -f $(FILES:%=$(DESTDIR)%)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(wildcard $(BUILD)/src/*.d $(BUILD)/bpf/*.d $(BUILD)/sanitized/*.d)
