@@ -37,7 +37,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := check conf lex message number parse print
+PURE := check compile conf lex message number parse print reason
 DAEMON := $(PURE) datapath device events log loop main
 PURE_OBJ := $(PURE:%=$(BUILD)/src/%.o)
 DAEMON_OBJ := $(DAEMON:%=$(BUILD)/src/%.o)
@@ -51,7 +51,7 @@ TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/sy
 .DELETE_ON_ERROR:
 .PHONY: all check tests install uninstall clean
 
-all: $(PURE_OBJ)
+all: $(BUILD)/knockd
 
 $(BUILD)/knockd: $(DAEMON_OBJ)
 	$(call SAY,LD,$@)$(CC) $(LDFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)

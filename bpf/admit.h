@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The questions both doors ask of a packet to a protected port: trust, grant, flow. */
+#ifndef KNOCKD_ADMIT_H
+#define KNOCKD_ADMIT_H
+
+#include <bpf/bpf_endian.h>
+
+#include "event.h"
+#include "grant.h"
+#include "maps.h"
+#include "presence.h"
+#include "settings.h"
+
+/* The one value of a config table or of presence. */
+static __always_inline void *table(void *map)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(map, &key);
+}
+
+/** source_set() - The set of sources that @source belongs to; 0 for everyone else. */
+static __always_inline __u32 source_set(const struct source *source)
+{
+	struct source_prefix prefix = {
+		.length = 32 + 128,
+		.family_be = bpf_htonl(source->family),
+		.word_be = { source->word_be[0], source->word_be[1],
+			     source->word_be[2], source->word_be[3] },
+	};
+	__u32 *set = settings.sources ? bpf_map_lookup_elem(&sources, &prefix) : NULL;
+
+	return set && *set < settings.set_count ? *set : 0;
+}
+
+/** source_trusted() - Whether @source needs no knock for the ports of @area. */
+static __always_inline bool source_trusted(const struct source *source, __u32 area)
+{
+	const __u64 *row = settings.sources ? table(&trusts) : NULL;
+
+	return row && door_opens(row, source_set(source), settings.set_count, area,
+				 settings.area_words);
+}
+
+/** source_may_knock() - Whether @source may open @door. */
+static __always_inline bool source_may_knock(const struct source *source, __u32 door)
+{
+	const __u64 *row;
+
+	if (!settings.sources)
+		return true;
+	row = table(&knockers);
+	return row && door_opens(row, source_set(source), settings.set_count, door,
+				 settings.door_words);
+}
+
+/* A source as grants know it: IPv6 cut to Grant_Prefix6. */
+static __always_inline struct source source_owner(const struct source *source)
+{
+	struct source owner = *source;
+
+	owner.stream = 0;
+	if (source->family == 6) {
+		owner.word_be[0] &= settings.grant_mask6_be[0];
+		owner.word_be[1] &= settings.grant_mask6_be[1];
+		owner.word_be[2] &= settings.grant_mask6_be[2];
+		owner.word_be[3] &= settings.grant_mask6_be[3];
+	}
+	return owner;
+}
+
+static __always_inline struct grant_bucket *owner_bucket(__u64 hash)
+{
+	__u32 slot = grant_slot(hash, settings.bucket_mask);
+
+	return bpf_map_lookup_elem(&grants, &slot);
+}
+
+/* A source's place in the tables of grants, when anything of it can be alive at @now. */
+static __always_inline bool source_present(const struct source *owner, __u64 now, __u64 *hash)
+{
+	const struct presence *p = table(&presence);
+
+	if (!p)
+		return false;
+	*hash = source_hash(p->key, owner);
+	return presence_alive(p, *hash, now);
+}
+
+/*
+ * The functions without static are the program's global functions: the verifier checks each once, by
+ * the types of its arguments, and what they return is any number to it, not one case a cell.
+ */
+
+/* The cell in @owner's bucket of a live grant that opens @area, or −1. */
+__noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area, __u64 now)
+{
+	struct grant_bucket *bucket = owner_bucket(hash);
+	const __u64 *row = table(&opens);
+
+	__u64 ipv6;
+
+	if (!owner || !bucket || !row)
+		return -1;
+	ipv6 = grant_family(owner);
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		struct grant *g = &bucket->cell[i];
+		__u64 word = *(volatile __u64 *)&g->word;
+
+		if (grant_differs(g, word, owner, ipv6) | grant_dead(word, now))
+			continue;
+		if (door_opens(row, grant_door(word), settings.door_count, area,
+			       settings.area_words))
+			return grant_confirm(g, word, owner) ? i : -1;
+	}
+	return -1;
+}
+
+/* The cell in @owner's bucket that shows it and @door, in any condition, or −1. */
+__noinline int cell_find(const struct source *owner, __u64 hash, __u32 door)
+{
+	struct grant_bucket *bucket = owner_bucket(hash);
+
+	return owner && bucket ? grant_find(bucket, door, owner) : -1;
+}
+
+static __always_inline struct grant *cell_grant(struct grant_bucket *bucket, __u32 cell)
+{
+	/* Opaque, so that the mask stays: the verifier forgets a comparison made in half a register. */
+	asm volatile("" : "+r"(cell));
+	if (cell >= GRANT_CELLS)
+		return NULL;
+	asm volatile("" : "+r"(cell));
+	return &bucket->cell[cell & (GRANT_CELLS - 1)];
+}
+
+/**
+ * admit_by_grant() - Whether @source has a live grant for the ports of @area at @now (jiffies).
+ */
+static __always_inline bool admit_by_grant(const struct source *source, __u32 area, __u64 now)
+{
+	struct source owner = source_owner(source);
+	__u64 hash;
+
+	return source_present(&owner, now, &hash) &&
+	       cell_admitting(&owner, hash, area, now) >= 0;
+}
+
+/* Whether the flow may go on: in time, its door still opens the area, its grant was not ended. */
+static __always_inline bool flow_alive(const struct flow_state *flow, struct grant_bucket *bucket,
+				       const struct source *owner, __u64 hash, __u32 area,
+				       __u64 now)
+{
+	const __u64 *row = table(&opens);
+	struct grant *grant;
+	__u64 word;
+
+	if (now - flow->seen > settings.udp_idle || !row ||
+	    !door_opens(row, flow->door, settings.door_count, area, settings.area_words))
+		return false;
+	grant = cell_grant(bucket, cell_find(owner, hash, flow->door));
+	word = grant ? *(volatile __u64 *)&grant->word : 0;
+	return !(word >> GRANT_ENDED_BIT & 1) || grant_expiry(word) <= now;
+}
+
+/* Record a flow that @grant admitted, as far as it has room for one more. */
+static __always_inline void flow_record(struct grant *grant, const struct flow *flow, __u64 now)
+{
+	struct flow_state state = { .seen = now, .door = grant_door(grant->word) };
+
+	if (grant->flows >= GRANT_FLOWS_MAX ||
+	    __sync_fetch_and_add(&grant->flows, 1) >= GRANT_FLOWS_MAX)
+		reason_count(REASON_FLOWS_FULL);
+	else
+		bpf_map_update_elem(&flows, flow, &state, BPF_ANY);
+}
+
+__noinline int flow_admitted(const struct source *owner, __u64 hash, const struct flow *flow,
+			     __u32 area, __u64 now)
+{
+	struct presence *p = table(&presence);
+	struct grant_bucket *bucket = owner_bucket(hash);
+	struct flow_state *state;
+	struct grant *grant;
+
+	if (!owner || !flow || !p || !bucket)
+		return REASON_CLOSED;
+	state = bpf_map_lookup_elem(&flows, flow);
+	if (state && flow_alive(state, bucket, owner, hash, area, now)) {
+		if (state->seen != now) {
+			presence_extend(p, hash, now + settings.udp_idle);
+			state->seen = now;
+		}
+		return REASON_FLOW;
+	}
+	grant = cell_grant(bucket, cell_admitting(owner, hash, area, now));
+	if (!grant)
+		return REASON_CLOSED;
+	presence_extend(p, hash, now + settings.udp_idle);
+	flow_record(grant, flow, now);
+	return REASON_GRANTED;
+}
+
+/**
+ * admit_datagram() - Whether a UDP datagram belongs to an admitted flow or begins one.
+ * @source: where it comes from
+ * @flow: its addresses and ports
+ * @area: of the port it goes to
+ * @now: jiffies
+ *
+ * Return: REASON_FLOW, REASON_GRANTED, or REASON_CLOSED.
+ */
+static __always_inline enum reason admit_datagram(const struct source *source,
+						  const struct flow *flow, __u32 area, __u64 now)
+{
+	struct source owner = source_owner(source);
+	__u64 hash;
+
+	return source_present(&owner, now, &hash) ? flow_admitted(&owner, hash, flow, area, now) :
+						    REASON_CLOSED;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records for the daemon. A full ring never changes a verdict; the loss is counted. */
+#ifndef KNOCKD_EVENT_H
+#define KNOCKD_EVENT_H
+
+#include "maps.h"
+#include "settings.h"
+
+/* Count one more packet, or one more of whatever @reason notes. */
+static __always_inline void reason_count(enum reason reason)
+{
+	__u32 key = reason;
+	__u64 *count = bpf_map_lookup_elem(&counters, &key);
+
+	if (count)
+		++*count;
+}
+
+/**
+ * limit_take() - Take one from a rate that all CPUs share.
+ * @which: the rate
+ * @now: jiffies
+ * @per_second: how many may be taken in one second
+ *
+ * Return: whether there was one left.
+ */
+static __always_inline bool limit_take(enum limit which, __u64 now, __u32 per_second)
+{
+	__u32 key = which, second = settings.second ? now / settings.second : 0;
+	__u64 *limit = bpf_map_lookup_elem(&limits, &key);
+	__u64 word;
+
+	if (!limit)
+		return false;
+	word = *(volatile __u64 *)limit;
+	if (word >> 32 != second) {
+		/* Whoever comes first opens the new second; the others take from it. */
+		if (__sync_val_compare_and_swap(limit, word, (__u64)second << 32 | 1) == word)
+			return true;
+	} else if ((__u32)word >= per_second) {
+		return false;
+	}
+	return (__u32)__sync_fetch_and_add(limit, 1) < per_second;
+}
+
+/**
+ * event_begin() - A zeroed record to fill in and to give to bpf_ringbuf_submit(); NULL, counted, when
+ * the ring is full.
+ */
+static __always_inline struct event *event_begin(enum event_kind kind, const struct source *source,
+						 __u64 now)
+{
+	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		reason_count(REASON_EVENT_LOST);
+		return NULL;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->kind = kind;
+	event->source = *source;
+	event->time = now;
+	return event;
+}
+
+#endif

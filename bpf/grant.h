@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Grants: who may use which door until when. Pure but for the cells themselves, which any number of
+ * CPUs read and write at once; also builds natively, for the daemon's view of the mapped table and
+ * for the unit tests.
+ *
+ * A cell is free once its expiry has passed. Whoever takes one makes its word busy by
+ * compare-and-swap, writes the address, then publishes the word. A reader sees the word first, then
+ * the address; where they match it looks at the address once more behind a full barrier, since the
+ * cell may just have changed hands.
+ */
+#ifndef KNOCKD_GRANT_H
+#define KNOCKD_GRANT_H
+
+#include <stdbool.h>
+
+#include "knockd/abi.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+static __always_inline __u64 grant_expiry(__u64 word)
+{
+	return word & GRANT_EXPIRY_MASK;
+}
+
+/* Zero when the grant is alive. No branch here and below: the verifier walks both sides of each, in
+ * every cell. */
+static __always_inline __u64 grant_dead(__u64 word, __u64 now)
+{
+	return (word >> GRANT_ENDED_BIT & 1) | (grant_expiry(word) - now - 1) >> 63;
+}
+
+static __always_inline bool grant_alive(__u64 word, __u64 now)
+{
+	return !grant_dead(word, now);
+}
+
+static __always_inline __u32 grant_door(__u64 word)
+{
+	return word >> GRANT_DOOR_SHIFT;
+}
+
+static __always_inline __u64 grant_word(__u32 door, bool ipv6, bool ended, __u64 expiry)
+{
+	return (__u64)door << GRANT_DOOR_SHIFT | (__u64)ipv6 << GRANT_IPV6_BIT |
+	       (__u64)ended << GRANT_ENDED_BIT |
+	       (expiry > GRANT_FOREVER ? GRANT_FOREVER : expiry);
+}
+
+/* Zero when the cell shows @s and is of IPv6 where @ipv6 has that bit. */
+static __always_inline __u64 grant_differs(const struct grant *g, __u64 word,
+					   const struct source *s, __u64 ipv6)
+{
+	return (g->address_be[0] ^ s->word_be[0]) | (g->address_be[1] ^ s->word_be[1]) |
+	       (g->address_be[2] ^ s->word_be[2]) | (g->address_be[3] ^ s->word_be[3]) |
+	       ((word ^ ipv6) & 1ULL << GRANT_IPV6_BIT);
+}
+
+/* The bit of a word that tells the family of @s. */
+static __always_inline __u64 grant_family(const struct source *s)
+{
+	return s->family == 6 ? 1ULL << GRANT_IPV6_BIT : 0;
+}
+
+/* The cell's word, and its address known to be of the same owner. */
+static __always_inline bool grant_confirm(struct grant *g, __u64 word, const struct source *s)
+{
+	return __sync_fetch_and_or(&g->word, 0) == word &&
+	       !grant_differs(g, word, s, grant_family(s));
+}
+
+/* Whether @door opens @area, in the matrix @opens of @area_words words a row. */
+static __always_inline bool door_opens(const __u64 *opens, __u32 door, __u32 door_count,
+				       __u32 area, __u32 area_words)
+{
+	if (door >= door_count || area / 64 >= area_words)
+		return false;
+	return opens[door * area_words + area / 64] >> (area % 64) & 1;
+}
+
+enum grant_result { GRANT_NEW, GRANT_RENEWED, GRANT_FULL };
+
+/** grant_find() - The cell of @door and @source in any condition that still shows them, or −1. */
+static __always_inline int grant_find(struct grant_bucket *bucket, __u32 door,
+				      const struct source *source)
+{
+	__u64 ipv6 = grant_family(source);
+
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		struct grant *g = &bucket->cell[i];
+		__u64 word = *(volatile __u64 *)&g->word;
+
+		if ((grant_door(word) ^ door) | grant_differs(g, word, source, ipv6))
+			continue;
+		return grant_confirm(g, word, source) ? i : -1;
+	}
+	return -1;
+}
+
+/**
+ * grant_end() - End all live grants of @source for @door; their words become @ended.
+ * Return: how many there were; more than one only after two CPUs opened the door at once.
+ */
+static __always_inline __u32 grant_end(struct grant_bucket *bucket, __u32 door,
+				       const struct source *source, __u64 now, __u64 ended)
+{
+	__u64 ipv6 = grant_family(source);
+	__u32 count = 0;
+
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		struct grant *g = &bucket->cell[i];
+		__u64 word = *(volatile __u64 *)&g->word;
+
+		if ((grant_door(word) ^ door) | grant_differs(g, word, source, ipv6) |
+		    grant_dead(word, now))
+			continue;
+		if (__sync_val_compare_and_swap(&g->word, word, ended) == word)
+			count++;
+	}
+	return count;
+}
+
+/**
+ * grant_take() - Take a cell whose expiry has passed for @source and leave it with the word @busy.
+ * Return: its index, or −1 when there is none.
+ */
+static __always_inline int grant_take(struct grant_bucket *bucket, const struct source *source,
+				      __u64 now, __u64 busy)
+{
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		struct grant *g = &bucket->cell[i];
+		__u64 word = *(volatile __u64 *)&g->word;
+
+		if (grant_expiry(word) > now)
+			continue;
+		if (__sync_val_compare_and_swap(&g->word, word, busy) != word)
+			continue;
+		g->address_be[0] = source->word_be[0];
+		g->address_be[1] = source->word_be[1];
+		g->address_be[2] = source->word_be[2];
+		g->address_be[3] = source->word_be[3];
+		g->flows = 0;
+		return i;
+	}
+	return -1;
+}
+
+#endif

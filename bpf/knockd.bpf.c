@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The two doors. The outer one (XDP) is fast and drops only what it is sure of; the inner one
+ * (sk_lookup) is exact, because the kernel has parsed the packet, and is asked only when the kernel
+ * looks for a listening socket. Both read the same grants, flows and trusted sources.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "admit.h"
+#include "packet.h"
+#include "progress.h"
+#include "socket.h"
+#include "verdict.h"
+
+char _license[] SEC("license") = "GPL";
+
+static __always_inline struct cursor frame_cursor(struct xdp_md *ctx)
+{
+	return (struct cursor){
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+		.ctx = ctx,
+	};
+}
+
+/* The walks of packet.h over headers without a bound, each verified once. */
+__noinline __u32 packet_skip_tags(struct xdp_md *ctx, __u32 offset)
+{
+	struct cursor c = frame_cursor(ctx);
+
+	return vlan_walk(&c, offset);
+}
+
+__noinline __u32 packet_skip_extensions(struct xdp_md *ctx, __u32 offset, __u32 type, __u32 limit)
+{
+	struct cursor c = frame_cursor(ctx);
+
+	return extension_walk(&c, offset, type, limit);
+}
+
+/* What the config says of the packet's port, or NULL where it has none. */
+static __always_inline const struct port *packet_port(const struct packet *p)
+{
+	const struct port *port = table(&ports);
+	__u32 index = p->number + (p->proto == PROTO_TCP ? 0 :
+				   p->proto == PROTO_UDP ? 65536 : PORT_ICMP_FIRST);
+
+	return port && index < PORT_COUNT ? &port[index] : NULL;
+}
+
+/* DHCP of either family; its clients have sockets that no lookup finds. */
+static __always_inline bool packet_is_dhcp(const struct packet *p)
+{
+	__be16 from = p->source_port_be, to = p->destination_port_be;
+
+	if (p->proto != PROTO_UDP)
+		return false;
+	if (p->source.family == 4)
+		return (from == bpf_htons(67) && to == bpf_htons(68)) ||
+		       (from == bpf_htons(68) && to == bpf_htons(67));
+	return (from == bpf_htons(547) && to == bpf_htons(546)) ||
+	       (from == bpf_htons(546) && to == bpf_htons(547));
+}
+
+/* Whether the packet is a knock of @stream, as far as can be said without its port. */
+static __always_inline bool packet_knocks(const struct packet *p, const volatile struct stream *s)
+{
+	if (p->proto == PROTO_TCP)
+		return (p->flags & s->mask) == s->value;
+	return p->proto == PROTO_UDP || settings.icmp;
+}
+
+/* A name for a TCP segment, by which its retransmissions are known. */
+static __always_inline __u32 segment_id(const struct packet *p)
+{
+	__u32 id = ((__u32)p->source_port_be << 16 | p->destination_port_be) * 0x9e3779b1U;
+
+	if (p->proto != PROTO_TCP)
+		return 0;
+	id = (id ^ p->sequence_be) * 0x85ebca6bU;
+	id ^= id >> 16;
+	return id ? id : 1;
+}
+
+/*
+ * Count the packet in each stream in which it is a knock, or with no symbol a stray. Strays to a
+ * socket of this host and to other hosts do not count; both are asked only of a source that has
+ * something to lose.
+ */
+static __always_inline bool packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol,
+					 __u64 now)
+{
+	struct presence *present = table(&presence);
+	struct knock knock = { .now = now, .symbol = symbol };
+	bool asked = false, cleared = false;
+
+	if (!present)
+		return false;
+	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
+		if (!packet_knocks(p, &settings.stream[i]))
+			continue;
+		if (!asked) {
+			asked = true;
+			knock.source = p->source;
+			knock.hash = source_hash(present->key, &p->source);
+			if (!symbol && !presence_alive(present, knock.hash, now))
+				return false;
+			if (surroundings.forwarding && destination_elsewhere(ctx, p))
+				return false;
+			if (!symbol && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
+				return false;
+			knock.id = segment_id(p);
+		}
+		knock.source.stream = i;
+		knock.root = settings.stream[i].root;
+		cleared |= !!progress_knock(&knock);
+	}
+	return cleared;
+}
+
+/* The packet's addresses and ports as flows know them. */
+static __always_inline struct flow packet_flow(const struct packet *p)
+{
+	struct flow flow = {
+		.source_port_be = p->source_port_be,
+		.destination_port_be = p->destination_port_be,
+		.family = p->source.family,
+		.proto = p->proto,
+	};
+
+	__builtin_memcpy(flow.source_be, p->source.word_be, sizeof(flow.source_be));
+	__builtin_memcpy(flow.destination_be, p->destination_be, sizeof(flow.destination_be));
+	return flow;
+}
+
+/* A TCP segment to a protected port. Only a grant admits what starts a connection: the lookup
+ * finds TIME_WAIT sockets too, which Linux opens again on a SYN. */
+static __always_inline enum reason segment_judge(struct xdp_md *ctx, const struct packet *p,
+						 const struct port *port, __u64 now)
+{
+	bool starts = (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+
+	if (!starts && socket_lookup(ctx, p) == SOCKET_TALKS)
+		return REASON_SOCKET;
+	if (admit_by_grant(&p->source, port->area, now))
+		return REASON_GRANTED;
+	/* A connection bound to the VLAN's device is not found from here. Without a SYN nothing
+	 * starts, but by a SYN cookie, and that the inner door judges. */
+	if (!starts && p->vlan && settings.inner)
+		return REASON_SOCKET_UNSEEN;
+	return REASON_CLOSED;
+}
+
+/* A UDP datagram to a protected port. */
+static __always_inline enum reason datagram_judge(struct xdp_md *ctx, const struct packet *p,
+						  const struct port *port, __u64 now)
+{
+	struct flow flow = packet_flow(p);
+	enum reason reason = admit_datagram(&p->source, &flow, port->area, now);
+
+	if (reason == REASON_CLOSED && !p->group && socket_lookup(ctx, p) == SOCKET_TALKS)
+		return REASON_SOCKET;
+	return reason;
+}
+
+static __always_inline enum reason protected_judge(struct xdp_md *ctx, const struct packet *p,
+						   const struct port *port, __u64 now)
+{
+	enum reason reason;
+
+	if (source_trusted(&p->source, port->area))
+		return REASON_TRUSTED;
+	reason = p->proto == PROTO_TCP ? segment_judge(ctx, p, port, now) :
+					 datagram_judge(ctx, p, port, now);
+	if (reason != REASON_CLOSED)
+		return reason;
+	if (surroundings.forwarding && destination_elsewhere(ctx, p))
+		return REASON_FORWARDED;
+	reason = closed_reason(now);
+	port_refused(port, &p->source, p->proto, p->number, reason, now);
+	return reason;
+}
+
+/* What cannot be read to its port goes to the inner door, where that stands and will be asked. */
+static __always_inline enum reason unreadable_judge(const struct packet *p,
+						    enum packet_result result)
+{
+	if (result == PACKET_UNREADABLE && settings.inner && !p->group)
+		return REASON_UNREADABLE_HANDED_ON;
+	return REASON_UNREADABLE;
+}
+
+static __always_inline enum reason packet_judge(struct xdp_md *ctx)
+{
+	struct cursor c = frame_cursor(ctx);
+	struct packet p = {};
+	enum packet_result result = packet_parse(&c, settings.ethernet, &p);
+	const struct port *port;
+	bool cleared = false;
+	__u64 now;
+
+	if (result == PACKET_OTHER)
+		return REASON_OTHER;
+	if (result == PACKET_LATER)
+		return REASON_FRAGMENT;
+	if (result == PACKET_SHORT)
+		return REASON_FRAGMENT_SHORT;
+	if (result != PACKET_READ)
+		return unreadable_judge(&p, result);
+
+	port = packet_port(&p);
+	if (!port)
+		return REASON_OTHER;
+	if (!port->guard && packet_is_dhcp(&p))
+		return REASON_DHCP;
+	now = bpf_jiffies64();
+	if ((port->symbol || !port->guard) && !p.group)
+		cleared = packet_count(ctx, &p, port->symbol, now);
+	if (port->guard)
+		return protected_judge(ctx, &p, port, now);
+	return port->symbol ? REASON_KNOCK : cleared ? REASON_STRAY : REASON_OTHER;
+}
+
+SEC("xdp")
+int knockd_outer(struct xdp_md *ctx)
+{
+	return verdict_xdp(packet_judge(ctx));
+}
+
+/* ---- the inner door ---- */
+
+/* The connection that the kernel looks a listening socket up for, as the outer door knows it. */
+static __always_inline struct packet lookup_packet(const struct bpf_sk_lookup *ctx)
+{
+	struct packet p = {
+		.source_port_be = ctx->remote_port,
+		.destination_port_be = bpf_htons(ctx->local_port),
+		.number = ctx->local_port,
+		.proto = ctx->protocol == IPPROTO_TCP ? PROTO_TCP :
+			 ctx->protocol == IPPROTO_UDP ? PROTO_UDP : PROTO_NONE,
+		.source.family = ctx->family == ADDRESS_FAMILY_IPV4 ? 4 : 6,
+	};
+
+	if (p.source.family == 4) {
+		p.source.word_be[0] = ctx->remote_ip4;
+		p.destination_be[0] = ctx->local_ip4;
+		/* The context takes constant offsets only: the two branches must not become one. */
+		asm volatile("");
+	} else {
+		p.source.word_be[0] = ctx->remote_ip6[0];
+		p.source.word_be[1] = ctx->remote_ip6[1];
+		p.source.word_be[2] = ctx->remote_ip6[2];
+		p.source.word_be[3] = ctx->remote_ip6[3];
+		p.destination_be[0] = ctx->local_ip6[0];
+		p.destination_be[1] = ctx->local_ip6[1];
+		p.destination_be[2] = ctx->local_ip6[2];
+		p.destination_be[3] = ctx->local_ip6[3];
+	}
+	return p;
+}
+
+static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
+{
+	struct packet p = lookup_packet(ctx);
+	__u32 device = ctx->ingress_ifindex;
+	const struct port *port = p.proto == PROTO_NONE ? NULL : packet_port(&p);
+	struct flow flow;
+	__u64 now;
+
+	if (!port || !port->guard || !bpf_map_lookup_elem(&guarded, &device))
+		return REASON_INNER_OTHER;
+	now = bpf_jiffies64();
+	if (source_trusted(&p.source, port->area))
+		return REASON_INNER_TRUSTED;
+	if (p.proto == PROTO_TCP) {
+		if (admit_by_grant(&p.source, port->area, now))
+			return REASON_INNER_GRANTED;
+	} else {
+		flow = packet_flow(&p);
+		switch (admit_datagram(&p.source, &flow, port->area, now)) {
+		case REASON_FLOW:
+			return REASON_INNER_FLOW;
+		case REASON_GRANTED:
+			return REASON_INNER_GRANTED;
+		default:
+			break;
+		}
+	}
+	port_refused(port, &p.source, p.proto, p.number, REASON_INNER_CLOSED, now);
+	return REASON_INNER_CLOSED;
+}
+
+SEC("sk_lookup")
+int knockd_inner(struct bpf_sk_lookup *ctx)
+{
+	return verdict_sk_lookup(lookup_judge(ctx));
+}
+
+/* ---- for the daemon ---- */
+
+/* What the programs' clock shows, so that the daemon can tell it in its own. */
+SEC("syscall")
+int knockd_clock(struct clock_reading *reading)
+{
+	reading->jiffies = bpf_jiffies64();
+	reading->monotonic_ns = bpf_ktime_get_ns();
+	return 0;
+}

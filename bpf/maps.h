@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every map: what it holds, who writes it, what happens when it is full. Sizes marked "at load" are
+ * set by the daemon. Config maps belong to one load of a config and are never written again; state
+ * maps outlive it.
+ */
+#ifndef KNOCKD_MAPS_H
+#define KNOCKD_MAPS_H
+
+#include <bpf/bpf_helpers.h>
+
+#include "knockd/abi.h"
+
+/* ---- config: written by the daemon before the programs run; too large is a config error ---- */
+
+/* A whole table as the one value of an array: one lookup, then plain indexing. */
+#define CONFIG_TABLE(name, size)                                                                   \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, 1);                                                            \
+		__uint(key_size, sizeof(__u32));                                                   \
+		__uint(value_size, size); /* at load, but for ports */                             \
+		__uint(map_flags, BPF_F_RDONLY_PROG);                                              \
+	} name SEC(".maps")
+
+CONFIG_TABLE(ports, sizeof(struct port) * PORT_COUNT);
+CONFIG_TABLE(edges, sizeof(__u64));
+CONFIG_TABLE(states, sizeof(struct state));
+CONFIG_TABLE(matches, sizeof(struct match));
+CONFIG_TABLE(doors, sizeof(struct door));
+CONFIG_TABLE(opens, sizeof(__u64));    /* bit matrix: door × area that it opens */
+CONFIG_TABLE(knockers, sizeof(__u64)); /* bit matrix: set of sources × door it may knock at */
+CONFIG_TABLE(trusts, sizeof(__u64));   /* bit matrix: set of sources × area it needs no knock for */
+
+/* Prefix → its set of sources. Every prefix of the config is in it, so the longest says all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1); /* at load */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct source_prefix);
+	__type(value, __u32);
+} sources SEC(".maps");
+
+/*
+ * Devices on which the inner door judges, by index: the guarded ones and those stacked on them.
+ * Written by the daemon as devices come and go. Full: the device is logged as not covered.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} guarded SEC(".maps");
+
+/* ---- state: written by the programs ---- */
+
+/* Recent knocks of sources that began some sequence. Full: the source idle longest is forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536); /* at load: Max_Sources */
+	__type(key, struct source);
+	__type(value, struct progress);
+} progress SEC(".maps");
+
+/* Grants, in cells that are taken again once expired. Full: refused, counted, logged. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096); /* at load: a power of two of buckets, from Max_Grants */
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct grant_bucket);
+} grants SEC(".maps");
+
+/* See struct presence. Cannot be full; expires by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct presence);
+} presence SEC(".maps");
+
+/* Door → grants given lately, the word described at QUOTA_COUNT_BITS. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* at load: doors */
+	__type(key, __u32);
+	__type(value, __u64);
+} quotas SEC(".maps");
+
+/* UDP conversations that a grant admitted. Full: the one idle longest is forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536); /* at load: Max_Flows */
+	__type(key, struct flow);
+	__type(value, struct flow_state);
+} flows SEC(".maps");
+
+/* Reason → packets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, REASON_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Door → openings and renewals. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1); /* at load: doors */
+	__type(key, __u32);
+	__type(value, __u64);
+} door_counters SEC(".maps");
+
+/* Protected port, in the order of struct port's guard → packets refused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1); /* at load: protected ports */
+	__type(key, __u32);
+	__type(value, __u64);
+} port_counters SEC(".maps");
+
+/* Protected port → jiffies of the latest report of a refused packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* at load: protected ports */
+	__type(key, __u32);
+	__type(value, __u64);
+} port_reports SEC(".maps");
+
+/* Rates shared by all CPUs: second (high half) and what was taken in it (low half). */
+enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LIMIT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} limits SEC(".maps");
+
+/* struct event, to the daemon. Full: counted as EVENT_LOST, no verdict changes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} events SEC(".maps");
+
+#endif

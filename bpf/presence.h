@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who can have progress, a grant or a flow at all: one keyed hash of the source, one load. It keeps
+ * the slower tables out of the way of everybody else. Also the hash that places grants.
+ *
+ * The hash is NH (Black et al., UMAC, 1999) and a multiply-shift over it, both under a secret key:
+ * nobody outside can aim at a slot.
+ */
+#ifndef KNOCKD_PRESENCE_H
+#define KNOCKD_PRESENCE_H
+
+#include <stdbool.h>
+
+#include "knockd/abi.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/** source_hash() - 64 well-mixed bits of address and family; the stream does not count. */
+static __always_inline __u64 source_hash(const __u32 key[8], const struct source *source)
+{
+	__u64 sum = (__u64)(source->word_be[0] + key[0]) * (source->word_be[1] + key[1]) +
+		    (__u64)(source->word_be[2] + key[2]) * (source->word_be[3] + key[3]);
+
+	if (source->family == 6)
+		sum += key[4];
+	sum ^= sum >> 32;
+	return sum * ((__u64)key[5] << 32 | key[6] | 1);
+}
+
+static __always_inline __u32 presence_slot(__u64 hash)
+{
+	return hash >> (64 - PRESENCE_BITS);
+}
+
+/* The bucket of a source's grants, of @mask + 1. Shares bits with no presence slot. */
+static __always_inline __u32 grant_slot(__u64 hash, __u32 mask)
+{
+	return hash >> (64 - PRESENCE_BITS - 24) & mask;
+}
+
+/* What distinguishes the owners of a recycled value of progress. */
+static __always_inline __u32 progress_tag(__u64 hash)
+{
+	return (hash >> 24 ^ hash) | 1; /* 0 is the tag of a value that nobody has used */
+}
+
+/** presence_alive() - Whether anything of a source with this hash can be alive at @now. */
+static __always_inline bool presence_alive(const struct presence *p, __u64 hash, __u64 now)
+{
+	return p->until[presence_slot(hash)] > now >> PRESENCE_STEP_SHIFT;
+}
+
+/**
+ * presence_extend() - Something of a source with this hash will be alive until @until (jiffies).
+ *
+ * To be called before that something can be seen. When too many CPUs want the same slot at once the
+ * slot is set to the end of time: slow for a few sources, wrong for none.
+ */
+static __always_inline void presence_extend(struct presence *p, __u64 hash, __u64 until)
+{
+	__u32 *slot = &p->until[presence_slot(hash)];
+	__u64 step = (until >> PRESENCE_STEP_SHIFT) + 1;
+	__u32 new = step > ~0U ? ~0U : step;
+
+	for (int i = 0; i < 8; i++) {
+		__u32 old = *(volatile __u32 *)slot;
+
+		if (old >= new || __sync_val_compare_and_swap(slot, old, new) == old)
+			return;
+	}
+	*(volatile __u32 *)slot = ~0U;
+}
+
+#endif

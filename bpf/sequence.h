@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When a door opens: one step of one source's progress. Pure: no maps, no helpers, time is an
+ * argument; the unit tests compile this very file and hold it against a model.
+ *
+ * A door opens when a source's most recent knocks are exactly its sequence and no more than its
+ * Seq_Timeout passed from the first of them to the last. The state is the longest run of recent
+ * knocks that is still in time and with which some sequence begins.
+ */
+#ifndef KNOCKD_SEQUENCE_H
+#define KNOCKD_SEQUENCE_H
+
+#include <stdbool.h>
+
+#include "knockd/abi.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/* The compiled sequences. Counts are what the tables really hold, so that every index is checked. */
+struct automaton {
+	const __u64 *edge;
+	const struct state *state;
+	const struct match *match;
+	__u32 edge_mask;
+	__u32 state_count;
+	__u32 match_count;
+};
+
+enum step_kind {
+	STEP_NONE,     /* no progress before or after */
+	STEP_REPEAT,   /* a knock that was counted before */
+	STEP_WRONG,    /* progress is gone */
+	STEP_ADVANCED, /* some sequence has begun or is one further */
+};
+
+struct step {
+	enum step_kind kind;
+	__u64 word;    /* the new progress word */
+	__u32 state;   /* after the step */
+	__u32 matched; /* bit i: sequence i of those that end in the state is complete and in time */
+};
+
+/** edge_slot() - The first place in a table of @mask + 1 places where an edge may stand. */
+static __always_inline __u32 edge_slot(__u32 from, __u32 symbol, __u32 mask)
+{
+	return ((from * 0x9e3779b1U + symbol * 0x85ebca6bU) >> 7) & mask;
+}
+
+/** edge_next() - The state that @symbol leads to from @from without falling back, or 0. */
+static __always_inline __u32 edge_next(const struct automaton *a, __u32 from, __u32 symbol)
+{
+	__u64 key = (__u64)from << 16 | symbol;
+	__u32 slot = edge_slot(from, symbol, a->edge_mask);
+
+	for (__u32 i = 0; i < EDGE_PROBES; i++) {
+		__u64 edge = a->edge[(slot + i) & a->edge_mask];
+
+		if (edge >> STATE_BITS == key)
+			return edge & (STATE_MAX - 1);
+		if (!edge)
+			break;
+	}
+	return 0;
+}
+
+static __always_inline __u32 word_state(__u64 word)
+{
+	return word & (STATE_MAX - 1);
+}
+
+static __always_inline __u32 word_head(__u64 word)
+{
+	return word >> PROGRESS_HEAD_SHIFT & (KNOCKD_SEQUENCE_MAX - 1);
+}
+
+static __always_inline __u32 word_count(__u64 word)
+{
+	return word >> PROGRESS_COUNT_SHIFT & 0x7f;
+}
+
+static __always_inline __u32 word_tag(__u64 word)
+{
+	return word >> PROGRESS_TAG_SHIFT;
+}
+
+static __always_inline __u64 word_make(__u32 state, __u32 head, __u32 count, __u32 tag)
+{
+	return (__u64)state | (__u64)(head & (KNOCKD_SEQUENCE_MAX - 1)) << PROGRESS_HEAD_SHIFT |
+	       (__u64)count << PROGRESS_COUNT_SHIFT | (__u64)tag << PROGRESS_TAG_SHIFT;
+}
+
+/* Jiffies since the knock @ago places before the latest one. */
+static __always_inline __u32 knock_age(const struct progress *p, __u32 head, __u32 ago, __u32 now)
+{
+	return now - p->knock[(head - ago) & (KNOCKD_SEQUENCE_MAX - 1)].time;
+}
+
+/* The longest suffix of @state that is still in time; a root when nothing is. */
+static __always_inline __u32 state_alive(const struct automaton *a, const struct progress *p,
+					 __u32 state, __u32 head, __u32 now, __u32 root)
+{
+	for (__u32 i = 0; i < KNOCKD_SEQUENCE_MAX; i++) {
+		const struct state *s;
+
+		if (state >= a->state_count)
+			return root;
+		s = &a->state[state];
+		if (!s->depth || knock_age(p, head, s->depth - 1, now) <= s->timeout)
+			return state;
+		state = s->fail;
+	}
+	return root;
+}
+
+/* Was the TCP segment @id one of the knocks counted within @timeout? */
+static __always_inline bool knock_counted(const struct progress *p, __u32 head, __u32 count,
+					  __u32 id, __u32 now, __u32 timeout)
+{
+	for (__u32 i = 0; i < KNOCKD_SEQUENCE_MAX && i < count; i++) {
+		__u32 place = (head - i) & (KNOCKD_SEQUENCE_MAX - 1);
+
+		if (p->knock[place].id == id && now - p->knock[place].time <= timeout)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Where @symbol leads from @state, falling back to shorter runs as far as the root. One loop over all
+ * places that may be looked at, since the verifier walks nested ones many times.
+ */
+static __always_inline __u32 state_next(const struct automaton *a, __u32 state, __u32 symbol,
+					__u32 root)
+{
+	__u32 slot = edge_slot(state, symbol, a->edge_mask), probes = 0;
+
+	for (__u32 i = 0; i < (KNOCKD_SEQUENCE_MAX + 1) * EDGE_PROBES; i++) {
+		__u64 edge = a->edge[slot & a->edge_mask];
+
+		if (edge >> STATE_BITS == ((__u64)state << 16 | symbol))
+			return edge & (STATE_MAX - 1);
+		slot++;
+		if (edge && ++probes < EDGE_PROBES)
+			continue;
+		if (state == root || state >= a->state_count)
+			break;
+		state = a->state[state].fail;
+		slot = edge_slot(state, symbol, a->edge_mask);
+		probes = 0;
+	}
+	return root;
+}
+
+/**
+ * sequence_step() - Count one knock of one source.
+ * @a: the compiled sequences
+ * @root: first state of the stream
+ * @p: the source's progress; its ring of knocks is written, its word is not
+ * @word: the word read from @p, of which the caller makes sure that it is the source's own
+ * @symbol: the knock
+ * @id: names a TCP segment, so that a retransmission is known again; 0 where it has no name or
+ *      this is another try after a lost compare-and-swap
+ * @now: jiffies
+ * @step: what came of it
+ *
+ * The caller puts step->word in place of @word, or starts again if the word has changed meanwhile.
+ */
+static __always_inline void sequence_step(const struct automaton *a, __u32 root, struct progress *p,
+					  __u64 word, __u32 symbol, __u32 id, __u32 now,
+					  struct step *step)
+{
+	__u32 head = word_head(word), count = word_count(word), tag = word_tag(word);
+	__u32 state = state_alive(a, p, word_state(word), head, now, root);
+	const struct state *s;
+
+	step->kind = STEP_NONE;
+	step->word = word;
+	step->state = root;
+	step->matched = 0;
+	if (state >= a->state_count || root >= a->state_count)
+		return;
+	if (id && knock_counted(p, head, count, id, now, a->state[root].timeout)) {
+		step->kind = STEP_REPEAT;
+		return;
+	}
+	s = &a->state[state];
+	if (s->depth && s->symbol == symbol && !s->advances) {
+		/* The latest of equal knocks counts, so a sequence begun anew has its full time. */
+		p->knock[head].time = now;
+		step->kind = STEP_REPEAT;
+		step->state = state;
+		step->word = word_make(state, head, count, tag);
+		return;
+	}
+
+	step->state = state_next(a, state, symbol, root);
+	if (step->state == root || step->state >= a->state_count) {
+		step->kind = state == root ? STEP_NONE : STEP_WRONG;
+		step->word = word_make(root, head, count, tag);
+		return;
+	}
+	head = (head + 1) & (KNOCKD_SEQUENCE_MAX - 1);
+	p->knock[head].time = now;
+	p->knock[head].id = id;
+	if (count < KNOCKD_SEQUENCE_MAX)
+		count++;
+	step->kind = STEP_ADVANCED;
+	step->word = word_make(step->state, head, count, tag);
+
+	s = &a->state[step->state];
+	for (__u32 i = 0; i < KNOCKD_MATCHES_MAX && i < s->match_count; i++) {
+		__u32 m = s->match + i;
+
+		if (m >= a->match_count)
+			break;
+		if (knock_age(p, head, a->match[m].depth - 1, now) <= a->match[m].timeout)
+			step->matched |= 1U << i;
+	}
+}
+
+#endif

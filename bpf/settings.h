@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a config sets once and for all: read-only data, written before the program is loaded, so
+ * that the verifier knows each value and removes what the config does not use.
+ */
+#ifndef KNOCKD_SETTINGS_H
+#define KNOCKD_SETTINGS_H
+
+#include "knockd/abi.h"
+
+const volatile struct settings settings;
+
+/* What may change meanwhile; written by the daemon. */
+volatile struct surroundings surroundings SEC(".data");
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What only the kernel knows: which sockets this host has, and which destinations are its own. */
+#ifndef KNOCKD_SOCKET_H
+#define KNOCKD_SOCKET_H
+
+#include <bpf/bpf_helpers.h>
+
+#include "packet.h"
+
+/* Socket states as struct bpf_sock shows them (include/net/tcp_states.h). */
+enum { SOCKET_ESTABLISHED = 1, SOCKET_LISTEN = 10 };
+
+enum { ADDRESS_FAMILY_IPV4 = 2, ADDRESS_FAMILY_IPV6 = 10 };
+
+static __always_inline __u32 packet_tuple(const struct packet *p, struct bpf_sock_tuple *tuple)
+{
+	if (p->source.family == 4) {
+		tuple->ipv4.saddr = p->source.word_be[0];
+		tuple->ipv4.daddr = p->destination_be[0];
+		tuple->ipv4.sport = p->source_port_be;
+		tuple->ipv4.dport = p->destination_port_be;
+		return sizeof(tuple->ipv4);
+	}
+	__builtin_memcpy(tuple->ipv6.saddr, p->source.word_be, sizeof(tuple->ipv6.saddr));
+	__builtin_memcpy(tuple->ipv6.daddr, p->destination_be, sizeof(tuple->ipv6.daddr));
+	tuple->ipv6.sport = p->source_port_be;
+	tuple->ipv6.dport = p->destination_port_be;
+	return sizeof(tuple->ipv6);
+}
+
+enum socket_kind { SOCKET_NONE, SOCKET_LISTENS, SOCKET_TALKS };
+
+/**
+ * socket_lookup() - What socket of this host a TCP or UDP packet would meet.
+ *
+ * Return: SOCKET_TALKS for a TCP socket in any state but LISTEN (half-open and TIME_WAIT ones too)
+ * and for a connected UDP socket; SOCKET_LISTENS for one that waits for anybody; SOCKET_NONE.
+ */
+__noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *socket;
+	__u32 size, state;
+
+	if (!p)
+		return SOCKET_NONE;
+	size = packet_tuple(p, &tuple);
+	if (p->proto == PROTO_TCP) {
+		socket = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		if (!socket)
+			return SOCKET_NONE;
+		state = socket->state;
+		bpf_sk_release(socket);
+		return state == SOCKET_LISTEN ? SOCKET_LISTENS : SOCKET_TALKS;
+	}
+	socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!socket)
+		return SOCKET_NONE;
+	state = socket->state;
+	/* The two kinds of socket pointer must not meet in one instruction. */
+	asm volatile("" : "+r"(state));
+	bpf_sk_release(socket);
+	return state == SOCKET_ESTABLISHED ? SOCKET_TALKS : SOCKET_LISTENS;
+}
+
+/**
+ * destination_elsewhere() - Whether this host would forward the packet to another.
+ *
+ * A packet in a VLAN is looked up as if it had come in on the device itself: where only the VLAN's
+ * device forwards, it counts as ours.
+ */
+__noinline int destination_elsewhere(struct xdp_md *ctx, const struct packet *p)
+{
+	struct bpf_fib_lookup fib = { .ifindex = ctx->ingress_ifindex };
+	long result;
+
+	if (!p)
+		return false;
+	fib.l4_protocol = p->proto == PROTO_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	if (p->source.family == 4) {
+		fib.family = ADDRESS_FAMILY_IPV4;
+		fib.tos = p->tos;
+		fib.ipv4_src = p->source.word_be[0];
+		fib.ipv4_dst = p->destination_be[0];
+	} else {
+		fib.family = ADDRESS_FAMILY_IPV6;
+		__builtin_memcpy(fib.ipv6_src, p->source.word_be, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, p->destination_be, sizeof(fib.ipv6_dst));
+	}
+	/* No length: whether it fits the way out is not the question. */
+	result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	switch (result) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The only place where a reason becomes an action, and where it is counted. */
+#ifndef KNOCKD_VERDICT_H
+#define KNOCKD_VERDICT_H
+
+#include "event.h"
+#include "maps.h"
+#include "settings.h"
+
+enum { REFUSALS_PER_SECOND = 5000 }; /* handed on for the kernel to refuse, under Closed = reset */
+
+/** reason_acts() - What the table of reasons says of @reason. */
+static __always_inline enum reason_action reason_acts(enum reason reason)
+{
+	switch (reason) {
+#define REASON_ACTION(name, action, sentence) \
+	case REASON_##name:                   \
+		return REASON_##action;
+		KNOCKD_REASONS(REASON_ACTION)
+#undef REASON_ACTION
+	default:
+		return REASON_DROP;
+	}
+}
+
+/** verdict_xdp() - Count @reason; return the XDP action that it stands for. */
+static __always_inline int verdict_xdp(enum reason reason)
+{
+	reason_count(reason);
+	switch (reason_acts(reason)) {
+	case REASON_PASS:
+		return XDP_PASS;
+	case REASON_CLOSE:
+		return settings.closed == CLOSED_ABORT ? XDP_ABORTED : XDP_DROP;
+	default:
+		return XDP_DROP;
+	}
+}
+
+/** verdict_sk_lookup() - Count @reason; return SK_PASS or SK_DROP. */
+static __always_inline int verdict_sk_lookup(enum reason reason)
+{
+	reason_count(reason);
+	return reason_acts(reason) == REASON_PASS ? SK_PASS : SK_DROP;
+}
+
+/**
+ * port_refused() - A protected port refused a packet: count it, and report the first in a minute.
+ * @guard: the port's entry in the table of ports; its guard is not 0
+ */
+static __always_inline void port_refused(const struct port *port, const struct source *source,
+					 enum proto proto, __u16 number, enum reason reason,
+					 __u64 now)
+{
+	__u32 key = port->guard - 1;
+	__u64 *count = bpf_map_lookup_elem(&port_counters, &key);
+	__u64 *report = bpf_map_lookup_elem(&port_reports, &key);
+	struct event *event;
+	__u64 last;
+
+	if (count)
+		++*count;
+	if (!report)
+		return;
+	last = *(volatile __u64 *)report;
+	if (last && now - last < 60 * settings.second)
+		return;
+	if (__sync_val_compare_and_swap(report, last, now) != last)
+		return;
+	event = event_begin(EVENT_BLOCKED, source, now);
+	if (event) {
+		event->reason = reason;
+		event->port = number;
+		event->proto = proto;
+		bpf_ringbuf_submit(event, 0);
+	}
+}
+
+/** closed_reason() - CLOSED, or under Closed = reset what lets the kernel refuse the packet. */
+static __always_inline enum reason closed_reason(__u64 now)
+{
+	if (settings.closed != CLOSED_RESET || !settings.inner)
+		return REASON_CLOSED;
+	return limit_take(LIMIT_REFUSALS, now, REFUSALS_PER_SECOND) ? REASON_CLOSED_HANDED_ON :
+								      REASON_CLOSED_OVER_LIMIT;
+}
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Network devices of this namespace, as rtnetlink(7) tells of them. */
+#ifndef KNOCKD_DEVICE_H
+#define KNOCKD_DEVICE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct device {
+	unsigned int index;
+	char name[IF_NAMESIZE];
+	char kind[16];         /* IFLA_INFO_KIND, such as "vlan"; empty for hardware */
+	unsigned short type;   /* ARPHRD_… */
+	unsigned int master;   /* index; 0: none */
+	unsigned int lower;    /* IFLA_LINK: index of the device below, 0: none or elsewhere */
+	unsigned int mtu;      /* bytes */
+	bool up;               /* administratively */
+};
+
+struct devices {
+	struct device *at;
+	size_t count;
+};
+
+/** devices_read() - All devices. Return: 0 or −errno. Release with devices_free(). */
+int devices_read(struct devices *devices);
+void devices_free(struct devices *devices);
+
+/** devices_find() - The device of that name or index, or NULL. */
+const struct device *devices_find(const struct devices *devices, const char *name);
+const struct device *devices_find_index(const struct devices *devices, unsigned int index);
+
+/** devices_names() - All names but lo's, separated by blanks, in @text of @size bytes. */
+void devices_names(const struct devices *devices, char *text, size_t size);
+
+/**
+ * device_stacked() - Whether a packet that arrives on @upper may have come in by the device @index:
+ * VLANs, macvlans and their like, also in several layers. Tunnels are not: their packets are the
+ * tunnel's, and guarded only where the tunnel's device is.
+ */
+bool device_stacked(const struct devices *devices, const struct device *upper, unsigned int index);
+
+/** device_default_route() - Name of the device of the IPv4 default route in @name; 0 or −ENOENT. */
+int device_default_route(char name[IF_NAMESIZE]);
+
+/** device_forwards() - Whether the host forwards what arrives on the device, IPv4 or IPv6. */
+bool device_forwards(const char *name);
+
+/**
+ * device_native_hint() - What keeps a driver from native XDP, as far as it can be seen from here,
+ * and what to do about it; in @text of @size bytes, empty when nothing is to be seen.
+ */
+void device_native_hint(const struct device *device, char *text, size_t size);
+
+/**
+ * devices_watch() - A non-blocking socket that becomes readable when devices or forwarding change.
+ * Return: the descriptor or −errno.
+ */
+int devices_watch(void);
+
+/** devices_watch_drain() - Read what is there, so that the next change is seen. */
+void devices_watch_drain(int fd);
+
+#endif
