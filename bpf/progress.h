@@ -236,27 +236,40 @@ static __always_inline struct progress *progress_fetch(const struct knock *k, bo
 	return p;
 }
 
+__noinline __u32 sequence_next(__u32 state, __u32 symbol, __u32 root)
+{
+	struct automaton a;
+
+	if (!automaton_open(&a) || state >= a.state_count)
+		return root;
+	return state_next(&a, state, symbol, root);
+}
+
 /* One try to change @p by the knock; false when another CPU changed it meanwhile. */
 __noinline int progress_try(const struct knock *k, struct progress *p, struct step *step)
 {
 	struct presence *present = table(&presence);
 	struct automaton a;
 	__u64 word, own;
-	__u32 tag;
+	__u32 tag, root;
 
-	if (!k || !p || !step || !present || !automaton_open(&a) || k->root >= a.state_count)
+	if (!k || !p || !step || !present || !automaton_open(&a))
+		return 0;
+	/* Read once: what the verifier knows of memory it forgets with each call. */
+	root = *(const volatile __u32 *)&k->root;
+	if (root >= a.state_count)
 		return 0;
 	tag = progress_tag(k->hash);
 	word = *(volatile __u64 *)&p->word;
-	own = word_tag(word) == tag ? word : word_make(k->root, 0, 0, tag);
+	own = word_tag(word) == tag ? word : word_make(root, 0, 0, tag);
 	if (k->symbol) {
-		sequence_step(&a, k->root, p, own, k->symbol, k->id, k->now, step);
+		sequence_step(&a, root, p, own, k->symbol, k->id, k->now, step);
 	} else {
-		step->kind = word_state(own) == k->root ? STEP_NONE : STEP_WRONG;
-		step->word = word_make(k->root, word_head(own), word_count(own), tag);
+		step->kind = word_state(own) == root ? STEP_NONE : STEP_WRONG;
+		step->word = word_make(root, word_head(own), word_count(own), tag);
 	}
 	if (step->kind == STEP_ADVANCED)
-		presence_extend(present, k->hash, k->now + a.state[k->root].timeout);
+		presence_extend(present, k->hash, k->now + a.state[root].timeout);
 	return step->word == word ||
 	       __sync_val_compare_and_swap(&p->word, word, step->word) == word;
 }

@@ -129,29 +129,42 @@ static __always_inline bool knock_counted(const struct progress *p, __u32 head, 
 
 /*
  * Where @symbol leads from @state, falling back to shorter runs as far as the root. One loop over all
- * places that may be looked at, since the verifier walks nested ones many times.
+ * places that may be looked at: the verifier walks nested ones many times.
  */
 static __always_inline __u32 state_next(const struct automaton *a, __u32 state, __u32 symbol,
 					__u32 root)
 {
-	__u32 slot = edge_slot(state, symbol, a->edge_mask), probes = 0;
+	__u32 slot = edge_slot(state, symbol, a->edge_mask);
 
 	for (__u32 i = 0; i < (KNOCKD_SEQUENCE_MAX + 1) * EDGE_PROBES; i++) {
-		__u64 edge = a->edge[slot & a->edge_mask];
+		__u64 edge = a->edge[slot];
 
 		if (edge >> STATE_BITS == ((__u64)state << 16 | symbol))
 			return edge & (STATE_MAX - 1);
-		slot++;
-		if (edge && ++probes < EDGE_PROBES)
+		if (edge) {
+			slot = (slot + 1) & a->edge_mask;
 			continue;
-		if (state == root || state >= a->state_count)
+		}
+		if (state == root)
 			break;
 		state = a->state[state].fail;
+		if (state >= a->state_count)
+			break;
 		slot = edge_slot(state, symbol, a->edge_mask);
-		probes = 0;
 	}
 	return root;
 }
+
+/*
+ * In the BPF program the way of falling back is a function of its own, which the verifier checks once
+ * instead of once for each way that leads there.
+ */
+#ifdef __bpf__
+__u32 sequence_next(__u32 state, __u32 symbol, __u32 root);
+#define STATE_NEXT(a, state, symbol, root) sequence_next(state, symbol, root)
+#else
+#define STATE_NEXT state_next
+#endif
 
 /**
  * sequence_step() - Count one knock of one source.
@@ -195,7 +208,7 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 		return;
 	}
 
-	step->state = state_next(a, state, symbol, root);
+	step->state = STATE_NEXT(a, state, symbol, root);
 	if (step->state == root || step->state >= a->state_count) {
 		step->kind = state == root ? STEP_NONE : STEP_WRONG;
 		step->word = word_make(root, head, count, tag);

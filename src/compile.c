@@ -223,23 +223,25 @@ static void trie_make(struct compiled *c, struct node *node)
 	}
 }
 
-/* Place all edges in a table of @size; false when one does not fit near its slot. */
+/* Place all edges in a table of @size; false when too many places in a row are taken. */
 static bool edges_place(const struct compiled *c, const struct node *node, __u64 *edge, __u32 size)
 {
 	for (__u32 i = 0; i < c->settings.state_count; i++) {
-		__u32 from = node[i].parent, symbol = c->state[i].symbol, probe;
+		__u32 from = node[i].parent, symbol = c->state[i].symbol;
+		__u32 slot = edge_slot(from, symbol, size - 1), taken = 0;
 
 		if (!c->state[i].depth)
 			continue;
-		for (probe = 0; probe < EDGE_PROBES; probe++) {
-			__u64 *at = &edge[(edge_slot(from, symbol, size - 1) + probe) & (size - 1)];
-
-			if (!*at) {
-				*at = ((__u64)from << 16 | symbol) << STATE_BITS | i;
-				break;
-			}
-		}
-		if (probe == EDGE_PROBES)
+		while (edge[slot & (size - 1)] && ++taken < EDGE_PROBES)
+			slot++;
+		if (taken == EDGE_PROBES)
+			return false;
+		edge[slot & (size - 1)] = ((__u64)from << 16 | symbol) << STATE_BITS | i;
+	}
+	/* A run across the end of the table is seen by going on for one more length of it. */
+	for (__u32 slot = 0, taken = 0; slot < size + EDGE_PROBES; slot++) {
+		taken = edge[slot & (size - 1)] ? taken + 1 : 0;
+		if (taken == EDGE_PROBES)
 			return false;
 	}
 	return true;

@@ -44,10 +44,10 @@ enum {
 
 /*
  * An edge is one word: from << 36 | symbol << 20 | to. They stand in an open-addressed table of a
- * power of two, at most EDGE_PROBES places behind the place that edge_slot() gives. 0 is empty: no
- * edge leads to a root.
+ * power of two, from the place that edge_slot() gives onwards, before the next empty place. An empty
+ * place is 0 (no edge leads to a root), and one of any EDGE_PROBES in a row is empty.
  */
-enum { EDGE_PROBES = 8, STATE_BITS = 20, STATE_MAX = 1 << STATE_BITS };
+enum { EDGE_PROBES = 16, STATE_BITS = 20, STATE_MAX = 1 << STATE_BITS };
 
 struct state {
 	__u32 fail;        /* longest proper suffix that is also a prefix of some sequence */
