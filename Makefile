@@ -93,7 +93,8 @@ PURE_SAN := $(PURE:%=$(BUILD)/sanitized/%.o)
 
 $(BUILD)/sanitized/unit/%: tests/unit/%.c $(PURE_SAN)
 	@mkdir -p $(@D)
-	$(call SAY,TEST,$@)$(CC) -O1 -g $(TEST_CFLAGS) $(SANITIZERS) -o $@ $< $(PURE_SAN) $(TEST_LIBS)
+	$(call SAY,TEST,$@)$(CC) -O1 -g $(TEST_CFLAGS) $(SANITIZERS) -o $@ $< $(PURE_SAN) \
+		$(TEST_LIBS)
 
 # The fixtures hold datapath.c itself, to load the programs as it does without attaching them.
 FIXTURE_OBJ := $(PURE_OBJ) $(BUILD)/src/device.o
@@ -101,7 +102,8 @@ FIXTURE_OBJ := $(PURE_OBJ) $(BUILD)/src/device.o
 $(BUILD)/tests/bpf/%: tests/bpf/%.c $(FIXTURE_OBJ) $(SKELETON) $(wildcard tests/bpf/*.h) \
 		src/datapath.c
 	@mkdir -p $(@D)
-	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(FIXTURE_OBJ) $(TEST_LIBS) $(LIBS)
+	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(FIXTURE_OBJ) $(TEST_LIBS) \
+		$(LIBS)
 
 $(BUILD)/tests/system/%: tests/system/%.c
 	@mkdir -p $(@D)

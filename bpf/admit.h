@@ -88,8 +88,8 @@ static __always_inline bool source_present(const struct source *owner, __u64 now
 }
 
 /*
- * The functions without static are the program's global functions: the verifier checks each once, by
- * the types of its arguments, and what they return is any number to it, not one case a cell.
+ * The functions without static are the program's global functions: the verifier checks each once,
+ * by the types of its arguments, and what they return is any number to it, not one case a cell.
  */
 
 /* The cell in @owner's bucket of a live grant that opens @area, or −1. */
@@ -126,7 +126,7 @@ __noinline int cell_find(const struct source *owner, __u64 hash, __u32 door)
 
 static __always_inline struct grant *cell_grant(struct grant_bucket *bucket, __u32 cell)
 {
-	/* Opaque, so that the mask stays: the verifier forgets a comparison made in half a register. */
+	/* Opaque, so that the mask stays: the verifier forgets what is compared in half a register. */
 	asm volatile("" : "+r"(cell));
 	if (cell >= GRANT_CELLS)
 		return NULL;

@@ -44,8 +44,8 @@ static __always_inline bool limit_take(enum limit which, __u64 now, __u32 per_se
 }
 
 /**
- * event_begin() - A zeroed record to fill in and to give to bpf_ringbuf_submit(); NULL, counted, when
- * the ring is full.
+ * event_begin() - A zeroed record to fill in and to give to bpf_ringbuf_submit(); NULL, counted,
+ * when the ring is full.
  */
 static __always_inline struct event *event_begin(enum event_kind kind, const struct source *source,
 						 __u64 now)

@@ -112,7 +112,8 @@ static __always_inline bool packet_count(struct xdp_md *ctx, const struct packet
 				return false;
 			if (surroundings.forwarding && destination_elsewhere(ctx, p))
 				return false;
-			if (!symbol && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
+			if (!symbol && p->proto != PROTO_ICMP &&
+			    socket_lookup(ctx, p) != SOCKET_NONE)
 				return false;
 			knock.id = segment_id(p);
 		}
@@ -168,6 +169,28 @@ static __always_inline enum reason datagram_judge(struct xdp_md *ctx, const stru
 	return reason;
 }
 
+/*
+ * Whether the kernel would ask the inner door before it delivers the packet. It does not for
+ * datagrams to broadcast and multicast addresses; which of IPv4's are broadcast only the routes
+ * tell, so there the destination must be an address of this host.
+ */
+static __always_inline bool packet_refusable(const struct packet *p)
+{
+	if (!settings.inner || p->group)
+		return false;
+	return p->proto == PROTO_TCP || p->source.family == 6 ||
+	       bpf_map_lookup_elem(&addresses, &p->destination_be[0]);
+}
+
+/* CLOSED, or under Closed = reset what lets the kernel refuse the packet. */
+static __always_inline enum reason closed_reason(const struct packet *p, __u64 now)
+{
+	if (settings.closed != CLOSED_RESET || !packet_refusable(p))
+		return REASON_CLOSED;
+	return limit_take(LIMIT_REFUSALS, now, REFUSALS_PER_SECOND) ? REASON_CLOSED_HANDED_ON :
+								      REASON_CLOSED_OVER_LIMIT;
+}
+
 static __always_inline enum reason protected_judge(struct xdp_md *ctx, const struct packet *p,
 						   const struct port *port, __u64 now)
 {
@@ -181,7 +204,7 @@ static __always_inline enum reason protected_judge(struct xdp_md *ctx, const str
 		return reason;
 	if (surroundings.forwarding && destination_elsewhere(ctx, p))
 		return REASON_FORWARDED;
-	reason = closed_reason(now);
+	reason = closed_reason(p, now);
 	port_refused(port, &p->source, p->proto, p->number, reason, now);
 	return reason;
 }

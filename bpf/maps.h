@@ -48,9 +48,22 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, __u32);
 } guarded SEC(".maps");
+
+/*
+ * IPv4 addresses of this host. Written by the daemon as they come and go. Full: datagrams to those
+ * that are missing are dropped where Closed = reset would have the kernel refuse them.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __be32);
+	__type(value, __u32);
+} addresses SEC(".maps");
 
 /* ---- state: written by the programs ---- */
 

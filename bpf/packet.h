@@ -36,7 +36,7 @@ enum {
 	PACKET_HEADERS_MAX = 192,   /* IPv6 extension headers: as many as an Ethernet frame holds */
 };
 
-/* The echo request of either family (RFC 792, RFC 4443); the kernel's headers for them need libc. */
+/* Echo requests (RFC 792, RFC 4443); the kernel's headers for them need those of libc. */
 enum { ICMP_ECHO_REQUEST = 8, ICMP6_ECHO_REQUEST = 128 };
 
 enum packet_fragment { PACKET_WHOLE, PACKET_FIRST_FRAGMENT, PACKET_LATER_FRAGMENT };

@@ -18,7 +18,7 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-/* The compiled sequences. Counts are what the tables really hold, so that every index is checked. */
+/* The compiled sequences. Counts are what the tables hold, so that every index is checked. */
 struct automaton {
 	const __u64 *edge;
 	const struct state *state;
@@ -39,7 +39,7 @@ struct step {
 	enum step_kind kind;
 	__u64 word;    /* the new progress word */
 	__u32 state;   /* after the step */
-	__u32 matched; /* bit i: sequence i of those that end in the state is complete and in time */
+	__u32 matched; /* bit i: sequence i of those that end in the state is whole and in time */
 };
 
 /** edge_slot() - The first place in a table of @mask + 1 places where an edge may stand. */
@@ -128,8 +128,8 @@ static __always_inline bool knock_counted(const struct progress *p, __u32 head, 
 }
 
 /*
- * Where @symbol leads from @state, falling back to shorter runs as far as the root. One loop over all
- * places that may be looked at: the verifier walks nested ones many times.
+ * Where @symbol leads from @state, falling back to shorter runs as far as the root. One loop over
+ * all places that may be looked at: the verifier walks nested ones many times.
  */
 static __always_inline __u32 state_next(const struct automaton *a, __u32 state, __u32 symbol,
 					__u32 root)
@@ -156,8 +156,8 @@ static __always_inline __u32 state_next(const struct automaton *a, __u32 state, 
 }
 
 /*
- * In the BPF program the way of falling back is a function of its own, which the verifier checks once
- * instead of once for each way that leads there.
+ * In the BPF program the way of falling back is a function of its own, which the verifier checks
+ * once instead of once for each way that leads there.
  */
 #ifdef __bpf__
 __u32 sequence_next(__u32 state, __u32 symbol, __u32 root);

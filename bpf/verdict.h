@@ -76,13 +76,4 @@ static __always_inline void port_refused(const struct port *port, const struct s
 	}
 }
 
-/** closed_reason() - CLOSED, or under Closed = reset what lets the kernel refuse the packet. */
-static __always_inline enum reason closed_reason(__u64 now)
-{
-	if (settings.closed != CLOSED_RESET || !settings.inner)
-		return REASON_CLOSED;
-	return limit_take(LIMIT_REFUSALS, now, REFUSALS_PER_SECOND) ? REASON_CLOSED_HANDED_ON :
-								      REASON_CLOSED_OVER_LIMIT;
-}
-
 #endif

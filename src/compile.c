@@ -299,7 +299,7 @@ static bool state_below(const struct compiled *c, const struct node *node, __u32
 	return state == above;
 }
 
-/* Does a shorter run of the recent knocks, but longer than @from and not before @to, lead to @run? */
+/* Does a run of recent knocks shorter than @run, longer than @from and from @to on, lead to it? */
 static bool run_continued(const struct compiled *c, const struct node *node, __u32 run,
 			  __u32 from, __u32 to)
 {
@@ -312,7 +312,7 @@ static bool run_continued(const struct compiled *c, const struct node *node, __u
 /*
  * Would the latest knock once more advance some sequence? It would where it is the next knock after
  * the longest proper part of that sequence with which the recent knocks end. So, for each run of
- * recent knocks with such an edge: is there a sequence along the edge to which no longer run belongs?
+ * recent knocks with such an edge: is there a sequence along it to which no longer run belongs?
  */
 static bool state_advances(const struct compiled *c, const struct node *node, __u32 state)
 {
@@ -410,8 +410,8 @@ out:
 /* ---- protected ports ---- */
 
 /*
- * Ports with the same set of doors form one area. Along the ports of a protocol the set changes only
- * where some range begins or ends.
+ * Ports with the same set of doors form one area. Along the ports of a protocol the set changes
+ * only where some range begins or ends.
  */
 struct areas {
 	__u64 *row;   /* count rows of words: the doors of each area; row 0 is empty */
@@ -645,8 +645,8 @@ static int sources_make(struct compiled *c, const struct conf *conf)
 /* ---- doors and what is left ---- */
 
 /*
- * Each door may count on its quota, and may hold twice that many grants for a moment. Four cells for
- * each grant leave room in every bucket even then.
+ * Each door may count on its quota, and may hold twice that many grants for a moment. Four cells
+ * for each grant leave room in every bucket even then.
  */
 static int doors_make(struct compiled *c, const struct conf *conf, unsigned int hz)
 {

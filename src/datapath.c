@@ -151,7 +151,7 @@ static int load_failed(int result, struct datapath_error *error)
 
 	uname(&host);
 	if (result == -EPERM || result == -EACCES) {
-		/* The verifier says EACCES for what it refuses; without leave nothing gets so far. */
+		/* The verifier says EACCES too, but without leave nothing gets so far. */
 		if (result == -EPERM || geteuid()) {
 			error_set(error, "not permitted to load BPF programs: needs root, or the "
 					 "capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
@@ -160,8 +160,8 @@ static int load_failed(int result, struct datapath_error *error)
 	}
 	lacking = kernel_lacks();
 	if (lacking) {
-		error_set(error, "Linux %s is too old: it lacks %s; knockd needs Linux 5.15 or newer",
-			  host.release, lacking);
+		error_set(error, "Linux %s is too old: it lacks %s; knockd needs Linux 5.15 or "
+				 "newer", host.release, lacking);
 		return -EOPNOTSUPP;
 	}
 	if (result == -ENOMEM) {
@@ -281,7 +281,7 @@ static int clock_read(struct datapath *dp)
 		       -errno : 0;
 }
 
-/* Programs and maps for one attempt to attach; @frags: with leave for packets in several buffers. */
+/* Programs and maps for one attempt to attach; @frags: for packets in several buffers too. */
 static int datapath_load(struct datapath *dp, const struct compiled *c, bool ethernet, bool frags,
 			 struct datapath_error *error)
 {
@@ -324,10 +324,35 @@ static void datapath_unload(struct datapath *dp)
 
 /* ---- surroundings ---- */
 
+/* Make the set of addresses in the kernel what it is in @devices. */
+static int addresses_set(const struct datapath *dp, const struct devices *devices)
+{
+	int map = bpf_map__fd(dp->skel->maps.addresses), result = 0;
+	__u32 key, next, one = 1, *last = NULL;
+
+	for (size_t i = 0; i < devices->address_count; i++)
+		if (bpf_map_update_elem(map, &devices->address_be[i], &one, BPF_ANY) && !result)
+			result = -errno;
+	while (!bpf_map_get_next_key(map, last, &next)) {
+		bool known = false;
+
+		for (size_t i = 0; i < devices->address_count && !known; i++)
+			known = devices->address_be[i] == next;
+		if (!known) {
+			bpf_map_delete_elem(map, &next);
+			last = NULL;
+			continue;
+		}
+		key = next;
+		last = &key;
+	}
+	return result;
+}
+
 int datapath_surroundings(struct datapath *dp, const struct devices *devices)
 {
 	const struct device *guarded = devices_find_index(devices, dp->device);
-	int map = bpf_map__fd(dp->skel->maps.guarded), result = 0;
+	int map = bpf_map__fd(dp->skel->maps.guarded), result = addresses_set(dp, devices);
 	__u32 key, next, one = 1, *last = NULL;
 
 	dp->skel->data->surroundings.forwarding = guarded && device_forwards(guarded->name);
@@ -404,9 +429,9 @@ static int outer_failed(const struct datapath *dp, int result, struct datapath_e
 
 		if (id) {
 			error_set(error,
-				  "another XDP program (id %u) is attached to %s; 'bpftool prog show "
-				  "id %u' says which, 'ip link set dev %s xdp off' removes it unless "
-				  "a running program holds it", id, dp->device_name, id,
+				  "another XDP program (id %u) is attached to %s; 'bpftool prog "
+				  "show id %u' says which, 'ip link set dev %s xdp off' removes it "
+				  "unless a running program holds it", id, dp->device_name, id,
 				  dp->device_name);
 			return -EBUSY;
 		}
@@ -510,8 +535,8 @@ int datapath_start(struct datapath **out, const struct compiled *compiled,
 	memcpy(dp->grant_mask6_be, compiled->settings.grant_mask6_be, sizeof(dp->grant_mask6_be));
 	dp->inner = kernel_has_lookup_device();
 	if (!dp->inner)
-		snprintf(dp->inner_why, sizeof(dp->inner_why),
-			 "the kernel does not say on which device a connection arrives (Linux 5.17)");
+		snprintf(dp->inner_why, sizeof(dp->inner_why), "the kernel does not say on which "
+			 "device a connection arrives (that needs Linux 5.17)");
 
 	for (enum datapath_mode mode = first; mode <= last; mode++) {
 		result = datapath_try(dp, compiled, devices, device, mode, &attaching, error);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -78,6 +79,28 @@ static int device_add(const struct nlmsghdr *message, void *data)
 	return MNL_CB_OK;
 }
 
+static int address_add(const struct nlmsghdr *message, void *data)
+{
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	struct devices *devices = data;
+	const struct nlattr *attr;
+	uint32_t *more;
+
+	if (message->nlmsg_type != RTM_NEWADDR || info->ifa_family != AF_INET)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*info)) {
+		if (mnl_attr_get_type(attr) != IFA_LOCAL ||
+		    mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
+			continue;
+		more = realloc(devices->address_be, (devices->address_count + 1) * sizeof(*more));
+		if (!more)
+			return MNL_CB_ERROR;
+		devices->address_be = more;
+		more[devices->address_count++] = mnl_attr_get_u32(attr);
+	}
+	return MNL_CB_OK;
+}
+
 /* Ask for a dump of @type and give each message to @callback. */
 static int netlink_dump(int type, mnl_cb_t callback, void *data)
 {
@@ -122,6 +145,8 @@ int devices_read(struct devices *devices)
 	struct devices found = {};
 	int error = netlink_dump(RTM_GETLINK, device_add, &found);
 
+	if (!error)
+		error = netlink_dump(RTM_GETADDR, address_add, &found);
 	if (error) {
 		devices_free(&found);
 		return error;
@@ -133,8 +158,8 @@ int devices_read(struct devices *devices)
 void devices_free(struct devices *devices)
 {
 	free(devices->at);
-	devices->at = NULL;
-	devices->count = 0;
+	free(devices->address_be);
+	*devices = (struct devices){};
 }
 
 const struct device *devices_find(const struct devices *devices, const char *name)
@@ -280,7 +305,8 @@ void device_native_hint(const struct device *device, char *text, size_t size)
 
 int devices_watch(void)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF };
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_NETCONF,
+				      RTNLGRP_IPV6_NETCONF };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), error;
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct device {
 	unsigned int index;
@@ -21,9 +22,14 @@ struct device {
 struct devices {
 	struct device *at;
 	size_t count;
+	uint32_t *address_be; /* IPv4 addresses of this host, on any device */
+	size_t address_count;
 };
 
-/** devices_read() - All devices. Return: 0 or −errno. Release with devices_free(). */
+/**
+ * devices_read() - All devices and IPv4 addresses. Return: 0 or −errno.
+ * Release with devices_free().
+ */
 int devices_read(struct devices *devices);
 void devices_free(struct devices *devices);
 
@@ -54,7 +60,8 @@ bool device_forwards(const char *name);
 void device_native_hint(const struct device *device, char *text, size_t size);
 
 /**
- * devices_watch() - A non-blocking socket that becomes readable when devices or forwarding change.
+ * devices_watch() - A non-blocking socket that becomes readable when devices, addresses or
+ * forwarding change.
  * Return: the descriptor or −errno.
  */
 int devices_watch(void);

@@ -248,7 +248,8 @@ void events_counters(const struct events *e)
 		unsigned long long count = datapath_counter(e->dp, COUNTER_DOOR, i);
 
 		if (count)
-			log_line("counter: %llu door %s: opened or renewed", count, door_name(e, i));
+			log_line("counter: %llu door %s: opened or renewed", count,
+				 door_name(e, i));
 	}
 	for (__u32 i = 0; i < c->settings.guard_count; i++) {
 		unsigned long long count = datapath_counter(e->dp, COUNTER_PORT, i);

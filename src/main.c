@@ -39,7 +39,7 @@ static void usage(FILE *out)
 	      "  -c, --config FILE     read this config (default: " CONFIG_DEFAULT ")\n"
 	      "  -n, --check           say what is wrong or unwise in the config, and exit\n"
 	      "  -P, --print           print the config, normalised, and exit\n"
-	      "      --mode MODE       auto, native or generic XDP (default: the config's, else auto)\n"
+	      "      --mode MODE       use auto, native or generic XDP (default: the config's)\n"
 	      "  -v, --verbose         also log what is usual\n"
 	      "  -V, --version         print the version and exit\n"
 	      "  -h, --help            print this and exit\n", out);
@@ -161,38 +161,48 @@ static int file_read(const char *path, char **text, size_t *len)
 	return 0;
 }
 
-/* File → conf → tables; what is wrong or unwise goes to stderr. */
-static int config_load(const char *path, struct conf *conf, struct compiled *compiled)
+/* File → conf → tables; what is wrong or unwise goes to @messages. */
+static int config_load(const char *path, struct conf *conf, struct compiled *compiled,
+		       struct messages *messages)
 {
 	struct host_facts *facts = calloc(1, sizeof(*facts));
-	struct messages messages;
 	char *text = NULL;
 	size_t len = 0;
-	int error;
+	int error = facts ? file_read(path, &text, &len) : -ENOMEM;
 
-	if (!facts)
-		return -ENOMEM;
-	messages_init(&messages, path);
-	error = file_read(path, &text, &len);
 	if (error) {
-		fprintf(stderr, "%s: cannot be read: %s\n", path, strerror(-error));
+		message_add(messages, MESSAGE_ERROR, 0, "cannot be read: %s", strerror(-error));
 		goto out;
 	}
-	error = parse_text(conf, text, len, &messages);
+	error = parse_text(conf, text, len, messages);
 	if (!error)
-		error = compile_conf(conf, datapath_hz(), compiled, &messages);
+		error = compile_conf(conf, datapath_hz(), compiled, messages);
 	if (!error) {
 		host_facts_read(facts, path);
-		check_conf(conf, facts, &messages);
+		check_conf(conf, facts, messages);
+	} else if (error == -ENOMEM) {
+		message_add(messages, MESSAGE_ERROR, 0, "no memory for a config of this size");
 	}
-	messages_print(&messages, stderr);
-	if (error == -ENOMEM)
-		fprintf(stderr, "%s: no memory\n", path);
 out:
-	messages_free(&messages);
 	free(text);
 	free(facts);
 	return error;
+}
+
+/* What is unwise in the config, for whoever reads the log. */
+static void warnings_log(const struct messages *messages)
+{
+	char *text = NULL, *rest, *line;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	messages_print(messages, out);
+	if (!fclose(out))
+		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+			log_line("%s", line);
+	free(text);
 }
 
 /* The interface to guard: the option's, the config's, eth0, the default route's. */
@@ -231,8 +241,9 @@ static const struct device *interface_find(const struct options *options, const 
 	if (!device || !device->master)
 		return device;
 	master = devices_find_index(devices, device->master);
-	fprintf(stderr, "knockd: interface '%s' belongs to '%s', where connections live; guard that: "
-			"-i %s\n", name, master ? master->name : "?", master ? master->name : "?");
+	fprintf(stderr, "knockd: interface '%s' belongs to '%s', where connections live; guard "
+			"that: -i %s\n", name, master ? master->name : "?",
+		master ? master->name : "?");
 	return NULL;
 }
 
@@ -290,8 +301,20 @@ out:
 	return status;
 }
 
+static int config_show(const struct options *options, const struct conf *conf)
+{
+	int error = 0;
+
+	if (options->print)
+		error = print_conf(conf, stdout);
+	else
+		printf("%s: no errors; %zu door%s\n", options->config, conf->door_count,
+		       conf->door_count == 1 ? "" : "s");
+	return error || fflush(stdout) || ferror(stdout) ? STATUS_FAILURE : STATUS_OK;
+}
+
 static int run(const struct options *options, const struct conf *conf,
-	       const struct compiled *compiled)
+	       const struct compiled *compiled, const struct messages *messages)
 {
 	struct devices devices = {};
 	const struct device *device;
@@ -313,6 +336,8 @@ static int run(const struct options *options, const struct conf *conf,
 	if (error)
 		fprintf(stderr, "knockd: cannot open log file '%s': %s; logging goes on without\n",
 			conf->log_file, strerror(-error));
+	/* Before anything closes. */
+	warnings_log(messages);
 	status = guard(conf, compiled, &devices, device, options->mode, signals);
 	log_close();
 out:
@@ -324,25 +349,26 @@ out:
 int main(int argc, char *argv[])
 {
 	struct compiled compiled = {};
+	struct messages messages;
 	struct options options;
 	struct conf conf;
 	int status = options_parse(&options, argc, argv);
 
 	if (status >= 0)
 		return status;
+	messages_init(&messages, options.config);
 	conf_init(&conf, options.config);
-	status = STATUS_FAILURE;
-	if (config_load(options.config, &conf, &compiled))
-		goto out;
-	if (options.print)
-		status = print_conf(&conf, stdout) ? STATUS_FAILURE : STATUS_OK;
-	else if (options.check)
-		status = printf("%s: no errors; %zu doors\n", options.config, conf.door_count) < 0 ||
-			 fflush(stdout) ? STATUS_FAILURE : STATUS_OK;
-	else
-		status = run(&options, &conf, &compiled);
-out:
+	if (config_load(options.config, &conf, &compiled, &messages)) {
+		messages_print(&messages, stderr);
+		status = STATUS_FAILURE;
+	} else if (options.print || options.check) {
+		messages_print(&messages, stderr);
+		status = config_show(&options, &conf);
+	} else {
+		status = run(&options, &conf, &compiled, &messages);
+	}
 	compiled_free(&compiled);
 	conf_free(&conf);
+	messages_free(&messages);
 	return status;
 }

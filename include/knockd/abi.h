@@ -44,8 +44,8 @@ enum {
 
 /*
  * An edge is one word: from << 36 | symbol << 20 | to. They stand in an open-addressed table of a
- * power of two, from the place that edge_slot() gives onwards, before the next empty place. An empty
- * place is 0 (no edge leads to a root), and one of any EDGE_PROBES in a row is empty.
+ * power of two, from the place that edge_slot() gives onwards, before the next empty place. An
+ * empty place is 0 (no edge leads to a root), and one of any EDGE_PROBES in a row is empty.
  */
 enum { EDGE_PROBES = 16, STATE_BITS = 20, STATE_MAX = 1 << STATE_BITS };
 
@@ -111,9 +111,9 @@ struct progress {
 /* ---- grants: buckets of cells, one cell a source and door ---- */
 
 /*
- * A cell's word is changed by compare-and-swap. Low bits first: expiry (46 bits of jiffies; the cell
- * is free once that has passed), ended (closed before its time; kept for its flows' sake), IPv6,
- * door (16 bits).
+ * A cell's word is changed by compare-and-swap. Low bits first: expiry (46 bits of jiffies; the
+ * cell is free once that has passed), ended (closed before its time; kept for its flows' sake),
+ * IPv6, door (16 bits).
  */
 enum {
 	GRANT_ENDED_BIT = 46,
