@@ -126,7 +126,7 @@ __noinline int cell_find(const struct source *owner, __u64 hash, __u32 door)
 
 static __always_inline struct grant *cell_grant(struct grant_bucket *bucket, __u32 cell)
 {
-	/* Opaque, so that the mask stays: the verifier forgets what is compared in half a register. */
+	/* Opaque, so that the mask stays: half a register's comparison proves nothing. */
 	asm volatile("" : "+r"(cell));
 	if (cell >= GRANT_CELLS)
 		return NULL;

@@ -87,38 +87,47 @@ static __always_inline __u32 segment_id(const struct packet *p)
 	return id ? id : 1;
 }
 
-/*
- * Count the packet in each stream in which it is a knock, or with no symbol a stray. Strays to a
- * socket of this host and to other hosts do not count; both are asked only of a source that has
- * something to lose.
- */
-static __always_inline bool packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol,
-					 __u64 now)
+/* Whether the packet is a knock of some stream. */
+static __always_inline bool packet_is_knock(const struct packet *p)
 {
-	struct presence *present = table(&presence);
-	struct knock knock = { .now = now, .symbol = symbol };
-	bool asked = false, cleared = false;
+	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++)
+		if (packet_knocks(p, &settings.stream[i]))
+			return true;
+	return false;
+}
 
-	if (!present)
+/* Whether anything of the packet's source can be alive. */
+static __always_inline bool packet_is_known(const struct packet *p, __u64 now)
+{
+	const struct presence *present = table(&presence);
+
+	return present && presence_alive(present, source_hash(present->key, &p->source), now);
+}
+
+/*
+ * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether a stray
+ * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts.
+ */
+__noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol, __u64 now)
+{
+	const struct presence *present = table(&presence);
+	struct knock knock = { .now = now, .symbol = symbol };
+	bool cleared = false;
+
+	if (!p || !present)
 		return false;
+	if (surroundings.forwarding && destination_elsewhere(ctx, p))
+		return false;
+	if (!symbol && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
+		return false;
+	knock.hash = source_hash(present->key, &p->source);
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
 		if (!packet_knocks(p, &settings.stream[i]))
 			continue;
-		if (!asked) {
-			asked = true;
-			knock.source = p->source;
-			knock.hash = source_hash(present->key, &p->source);
-			if (!symbol && !presence_alive(present, knock.hash, now))
-				return false;
-			if (surroundings.forwarding && destination_elsewhere(ctx, p))
-				return false;
-			if (!symbol && p->proto != PROTO_ICMP &&
-			    socket_lookup(ctx, p) != SOCKET_NONE)
-				return false;
-			knock.id = segment_id(p);
-		}
+		knock.source = p->source;
 		knock.source.stream = i;
 		knock.root = settings.stream[i].root;
+		knock.id = segment_id(p);
 		cleared |= !!progress_knock(&knock);
 	}
 	return cleared;
@@ -224,7 +233,7 @@ static __always_inline enum reason packet_judge(struct xdp_md *ctx)
 	struct packet p = {};
 	enum packet_result result = packet_parse(&c, settings.ethernet, &p);
 	const struct port *port;
-	bool cleared = false;
+	bool knocks;
 	__u64 now;
 
 	if (result == PACKET_OTHER)
@@ -239,14 +248,20 @@ static __always_inline enum reason packet_judge(struct xdp_md *ctx)
 	port = packet_port(&p);
 	if (!port)
 		return REASON_OTHER;
+	knocks = !p.group && packet_is_knock(&p);
+	if (!port->guard && !knocks)
+		return port->symbol ? REASON_KNOCK : REASON_OTHER;
 	if (!port->guard && packet_is_dhcp(&p))
 		return REASON_DHCP;
 	now = bpf_jiffies64();
-	if ((port->symbol || !port->guard) && !p.group)
-		cleared = packet_count(ctx, &p, port->symbol, now);
+	if (port->symbol && knocks)
+		packet_count(ctx, &p, port->symbol, now);
 	if (port->guard)
 		return protected_judge(ctx, &p, port, now);
-	return port->symbol ? REASON_KNOCK : cleared ? REASON_STRAY : REASON_OTHER;
+	if (port->symbol)
+		return REASON_KNOCK;
+	return packet_is_known(&p, now) && packet_count(ctx, &p, 0, now) ? REASON_STRAY :
+									   REASON_OTHER;
 }
 
 SEC("xdp")

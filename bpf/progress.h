@@ -4,6 +4,9 @@
 #define KNOCKD_PROGRESS_H
 
 #include "admit.h"
+
+__u32 sequence_next(__u32 state, __u32 symbol, __u32 root);
+#define STATE_NEXT(a, state, symbol, root) sequence_next(state, symbol, root)
 #include "sequence.h"
 
 enum { STAGES_PER_SECOND = 10, PROGRESS_TRIES = 8, QUOTA_TRIES = 4 };

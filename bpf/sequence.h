@@ -155,14 +155,8 @@ static __always_inline __u32 state_next(const struct automaton *a, __u32 state, 
 	return root;
 }
 
-/*
- * In the BPF program the way of falling back is a function of its own, which the verifier checks
- * once instead of once for each way that leads there.
- */
-#ifdef __bpf__
-__u32 sequence_next(__u32 state, __u32 symbol, __u32 root);
-#define STATE_NEXT(a, state, symbol, root) sequence_next(state, symbol, root)
-#else
+/* The kernel side calls a function that its verifier checks once, not once for each way there. */
+#ifndef STATE_NEXT
 #define STATE_NEXT state_next
 #endif
 
