@@ -111,7 +111,8 @@ __noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area
 			continue;
 		if (door_opens(row, grant_door(word), settings.door_count, area,
 			       settings.area_words))
-			return grant_confirm(g, word, owner) ? i : -1;
+			if (grant_confirm(g, word, owner))
+				return i;
 	}
 	return -1;
 }
@@ -160,13 +161,16 @@ static __always_inline bool flow_alive(const struct flow_state *flow, struct gra
 		return false;
 	grant = cell_grant(bucket, cell_find(owner, hash, flow->door));
 	word = grant ? *(volatile __u64 *)&grant->word : 0;
-	return !(word >> GRANT_ENDED_BIT & 1) || grant_expiry(word) <= now;
+	return !(word >> GRANT_ENDED_BIT & 1) || grant_expiry(word) <= now ||
+	       grant_door(word) != flow->door;
 }
 
 /* Record a flow that @grant admitted, as far as it has room for one more. */
 static __always_inline void flow_record(struct grant *grant, const struct flow *flow, __u64 now)
 {
-	struct flow_state state = { .seen = now, .door = grant_door(grant->word) };
+	struct flow_state state = { .seen = now };
+
+	state.door = grant_door(*(volatile __u64 *)&grant->word);
 
 	if (grant->flows >= GRANT_FLOWS_MAX ||
 	    __sync_fetch_and_add(&grant->flows, 1) >= GRANT_FLOWS_MAX)

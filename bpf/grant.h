@@ -94,7 +94,8 @@ static __always_inline int grant_find(struct grant_bucket *bucket, __u32 door,
 
 		if ((grant_door(word) ^ door) | grant_differs(g, word, source, ipv6))
 			continue;
-		return grant_confirm(g, word, source) ? i : -1;
+		if (grant_confirm(g, word, source))
+			return i;
 	}
 	return -1;
 }

@@ -105,7 +105,7 @@ static __always_inline bool packet_is_known(const struct packet *p, __u64 now)
 }
 
 /*
- * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether a stray
+ * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether one
  * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts.
  */
 __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol, __u64 now)

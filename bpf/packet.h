@@ -33,7 +33,7 @@
 enum {
 	PACKET_OFFSET_MAX = 0x1fff, /* no header is looked for beyond */
 	PACKET_TAGS_MAX = 32,       /* VLAN tags; Linux strips any number with VID 0 */
-	PACKET_HEADERS_MAX = 192,   /* IPv6 extension headers: as many as an Ethernet frame holds */
+	PACKET_HEADERS_MAX = 191,   /* IPv6 extension headers: more than an Ethernet frame holds */
 };
 
 /* Echo requests (RFC 792, RFC 4443); the kernel's headers for them need those of libc. */
@@ -145,7 +145,7 @@ static __always_inline __u32 extension_walk(const struct cursor *c, __u32 offset
 {
 	__u32 fragment = PACKET_WHOLE;
 
-	for (int i = 0; i < PACKET_HEADERS_MAX; i++) {
+	for (int i = 0; i <= PACKET_HEADERS_MAX; i++) {
 		const __u8 *header;
 		__u32 len;
 
@@ -288,7 +288,7 @@ static __always_inline enum packet_result ipv6_parse(const struct cursor *c, __u
 	p->source.family = 6;
 	__builtin_memcpy(p->source.word_be, &ip->saddr, sizeof(p->source.word_be));
 	__builtin_memcpy(p->destination_be, &ip->daddr, sizeof(p->destination_be));
-	p->group |= ip->daddr.in6_u.u6_addr8[0] == 0xff;
+	p->group |= *(const __u8 *)&ip->daddr == 0xff;
 	type = ip->nexthdr;
 	limit = bpf_ntohs(ip->payload_len);
 	/* No length and a hop-by-hop header: a jumbogram, whose length Linux does not cut to. */
@@ -316,8 +316,8 @@ static __always_inline enum packet_result ipv6_parse(const struct cursor *c, __u
  * packet_parse() - Read a frame as far as its transport header.
  * @c: the frame's bytes
  * @ethernet: whether it begins with an Ethernet header, else with the IP header
- * @p: zeroed by the caller; all of it holds after PACKET_READ, the addresses and group also after
- *     PACKET_UNREADABLE
+ * @p: zeroed by the caller; all of it holds after PACKET_READ, group also after PACKET_UNREADABLE,
+ *     as far as the destination could be read
  */
 static __always_inline enum packet_result packet_parse(const struct cursor *c, bool ethernet,
 						       struct packet *p)

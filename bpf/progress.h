@@ -105,7 +105,9 @@ static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32
 	struct grant *g = cell_grant(bucket, cell_find(owner, hash, door));
 	__u64 word = g ? *(volatile __u64 *)&g->word : 0;
 
-	if (g && grant_expiry(word) > now) {
+	/* The cell may have changed hands between the search and this look at it. */
+	if (g && grant_door(word) == door && grant_expiry(word) > now &&
+	    grant_confirm(g, word, owner)) {
 		*renewed = grant_alive(word, now);
 		if (!grant_in_window(d, word, now) && !quota_take(door, *renewed, now))
 			return REASON_REFUSED_QUOTA;
@@ -271,7 +273,7 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 		step->kind = word_state(own) == root ? STEP_NONE : STEP_WRONG;
 		step->word = word_make(root, word_head(own), word_count(own), tag);
 	}
-	if (step->kind == STEP_ADVANCED)
+	if (step->kind == STEP_ADVANCED || step->kind == STEP_REPEAT)
 		presence_extend(present, k->hash, k->now + a.state[root].timeout);
 	return step->word == word ||
 	       __sync_val_compare_and_swap(&p->word, word, step->word) == word;

@@ -45,7 +45,9 @@ struct step {
 /** edge_slot() - The first place in a table of @mask + 1 places where an edge may stand. */
 static __always_inline __u32 edge_slot(__u32 from, __u32 symbol, __u32 mask)
 {
-	return ((from * 0x9e3779b1U + symbol * 0x85ebca6bU) >> 7) & mask;
+	__u32 hash = from * 0x9e3779b1U ^ symbol * 0x85ebca6bU;
+
+	return (hash ^ hash >> 15) * 0xc2b2ae35U >> 8 & mask;
 }
 
 /** edge_next() - The state that @symbol leads to from @from without falling back, or 0. */
@@ -181,6 +183,7 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 	__u32 head = word_head(word), count = word_count(word), tag = word_tag(word);
 	__u32 state = state_alive(a, p, word_state(word), head, now, root);
 	const struct state *s;
+	bool repeat;
 
 	step->kind = STEP_NONE;
 	step->word = word;
@@ -193,7 +196,9 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 		return;
 	}
 	s = &a->state[state];
-	if (s->depth && s->symbol == symbol && !s->advances) {
+	repeat = s->depth && s->symbol == symbol && !s->advances;
+	step->state = STATE_NEXT(a, state, symbol, root);
+	if (repeat && step->state != state) {
 		/* The latest of equal knocks counts, so a sequence begun anew has its full time. */
 		p->knock[head].time = now;
 		step->kind = STEP_REPEAT;
@@ -201,20 +206,23 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 		step->word = word_make(state, head, count, tag);
 		return;
 	}
-
-	step->state = STATE_NEXT(a, state, symbol, root);
 	if (step->state == root || step->state >= a->state_count) {
+		step->state = root;
 		step->kind = state == root ? STEP_NONE : STEP_WRONG;
 		step->word = word_make(root, head, count, tag);
 		return;
 	}
+	/* Also a repeat that leads back to the same run: as a whole it has become later. */
 	head = (head + 1) & (KNOCKD_SEQUENCE_MAX - 1);
 	p->knock[head].time = now;
 	p->knock[head].id = id;
 	if (count < KNOCKD_SEQUENCE_MAX)
 		count++;
-	step->kind = STEP_ADVANCED;
+	step->state = state_alive(a, p, step->state, head, now, root);
+	step->kind = repeat ? STEP_REPEAT : step->state == root ? STEP_WRONG : STEP_ADVANCED;
 	step->word = word_make(step->state, head, count, tag);
+	if (repeat || step->state >= a->state_count)
+		return;
 
 	s = &a->state[step->state];
 	for (__u32 i = 0; i < KNOCKD_MATCHES_MAX && i < s->match_count; i++) {

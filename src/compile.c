@@ -427,6 +427,8 @@ static int area_find(struct areas *areas, const __u64 *doors)
 	for (size_t i = areas->count; i-- > 0;)
 		if (!memcmp(areas->row + i * areas->words, doors, bytes))
 			return i;
+	if (areas->count > 0xffff)
+		return -E2BIG;
 	if (areas->count == areas->room) {
 		__u64 *more = realloc(areas->row, 2 * areas->room * bytes);
 
@@ -441,7 +443,9 @@ static int area_find(struct areas *areas, const __u64 *doors)
 
 static int number_compare(const void *left, const void *right)
 {
-	return *(const __u32 *)left < *(const __u32 *)right ? -1 : 1;
+	const __u32 *a = left, *b = right;
+
+	return (*a > *b) - (*a < *b);
 }
 
 /* The ports at which some range of @proto begins or has just ended, sorted; how many. */
@@ -505,7 +509,7 @@ static int ports_protect(struct compiled *c, const struct conf *conf, enum conf_
 	return 0;
 }
 
-static int areas_make(struct compiled *c, const struct conf *conf)
+static int areas_make(struct compiled *c, const struct conf *conf, struct messages *messages)
 {
 	struct areas areas = { .words = bit_words(conf->door_count), .count = 1, .room = 16 };
 	size_t ranges = 0;
@@ -524,6 +528,11 @@ static int areas_make(struct compiled *c, const struct conf *conf)
 	error = ports_protect(c, conf, CONF_TCP, &areas, edge, doors);
 	if (!error)
 		error = ports_protect(c, conf, CONF_UDP, &areas, edge, doors);
+	if (error == -E2BIG) {
+		message_add(messages, MESSAGE_ERROR, 0, "the ranges of 'Open' overlap in more than "
+			    "%d ways; let doors open the same ranges", 0xffff);
+		error = -EINVAL;
+	}
 	if (error)
 		goto out;
 
@@ -661,7 +670,7 @@ static int doors_make(struct compiled *c, const struct conf *conf, unsigned int 
 		c->door[d].open_time = jiffies_from(conf->door[d].open_time_s, hz);
 		c->door[d].quota = quota;
 	}
-	c->bucket_count = power_of_two(4 * quota * doors / GRANT_CELLS);
+	c->bucket_count = power_of_two((4 * quota * doors + GRANT_CELLS - 1) / GRANT_CELLS);
 	c->settings.bucket_mask = c->bucket_count - 1;
 	return 0;
 }
@@ -694,7 +703,7 @@ int compile_conf(const struct conf *conf, unsigned int hz, struct compiled *out,
 	if (!error)
 		error = automaton_make(&c, conf, messages);
 	if (!error)
-		error = areas_make(&c, conf);
+		error = areas_make(&c, conf, messages);
 	if (!error)
 		error = sources_make(&c, conf);
 	if (!error)
