@@ -49,7 +49,7 @@ FIXTURES := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/t
 TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all check tests install uninstall clean
+.PHONY: all check tests ours install uninstall clean
 
 all: $(BUILD)/knockd
 
@@ -114,17 +114,20 @@ $(BUILD)/tests/system/%: tests/system/%.c
 FILES := $(SBINDIR)/knockd $(MANDIR)/man8/knockd.8 $(MANDIR)/man5/knockd.conf.5 \
 	$(DOCDIR)/knockd.conf.example
 
-install: all
-	$(Q)for f in $(FILES); do \
-		if owner=$$(dpkg -S "$(DESTDIR)$$f" 2>/dev/null); then \
-			echo "$$f belongs to package $${owner%%:*}; not overwritten" >&2; exit 1; \
+# Files that a package owns are the package's business.
+ours:
+	$(Q)for f in $(FILES:%=$(DESTDIR)%); do \
+		if owner=$$(dpkg -S "$$f" 2>/dev/null); then \
+			echo "$$f belongs to package $${owner%%:*}; left alone" >&2; exit 1; \
 		fi; done
+
+install: all ours
 	install -D -m 755 $(BUILD)/knockd $(DESTDIR)$(SBINDIR)/knockd
 	install -D -m 644 src/knockd.8 $(DESTDIR)$(MANDIR)/man8/knockd.8
 	install -D -m 644 src/knockd.conf.5 $(DESTDIR)$(MANDIR)/man5/knockd.conf.5
 	install -D -m 644 knockd.conf.example $(DESTDIR)$(DOCDIR)/knockd.conf.example
 
-uninstall:
+uninstall: ours
 	rm -f $(FILES:%=$(DESTDIR)%)
 
 clean:

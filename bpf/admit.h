@@ -11,14 +11,6 @@
 #include "presence.h"
 #include "settings.h"
 
-/* The one value of a config table or of presence. */
-static __always_inline void *table(void *map)
-{
-	__u32 key = 0;
-
-	return bpf_map_lookup_elem(map, &key);
-}
-
 /** source_set() - The set of sources that @source belongs to; 0 for everyone else. */
 static __always_inline __u32 source_set(const struct source *source)
 {
@@ -147,22 +139,35 @@ static __always_inline bool admit_by_grant(const struct source *source, __u32 ar
 	       cell_admitting(&owner, hash, area, now) >= 0;
 }
 
-/* Whether the flow may go on: in time, its door still opens the area, its grant was not ended. */
+static __always_inline const struct door *door_at(__u32 door)
+{
+	const struct door *d = table(&doors);
+
+	return d ? table_at(d, door, settings.door_count, sizeof(*d)) : NULL;
+}
+
+/*
+ * Whether the flow may go on: in time, its door still opens the area, and its grant was not ended.
+ * A grant that stands until closed leaves no word of its end: its flows live as long as it does.
+ */
 static __always_inline bool flow_alive(const struct flow_state *flow, struct grant_bucket *bucket,
 				       const struct source *owner, __u64 hash, __u32 area,
 				       __u64 now)
 {
 	const __u64 *row = table(&opens);
+	__u32 door = flow->door;
+	const struct door *d = door_at(door);
 	struct grant *grant;
 	__u64 word;
 
-	if (now - flow->seen > settings.udp_idle || !row ||
-	    !door_opens(row, flow->door, settings.door_count, area, settings.area_words))
+	if (now - flow->seen > settings.udp_idle || !row || !d ||
+	    !door_opens(row, door, settings.door_count, area, settings.area_words))
 		return false;
-	grant = cell_grant(bucket, cell_find(owner, hash, flow->door));
+	grant = cell_grant(bucket, cell_find(owner, hash, door));
 	word = grant ? *(volatile __u64 *)&grant->word : 0;
-	return !(word >> GRANT_ENDED_BIT & 1) || grant_expiry(word) <= now ||
-	       grant_door(word) != flow->door;
+	if (grant_door(word) != door || grant_expiry(word) <= now)
+		return d->open_time;
+	return !(word >> GRANT_ENDED_BIT & 1);
 }
 
 /* Record a flow that @grant admitted, as far as it has room for one more. */

@@ -15,10 +15,7 @@
 #include <stdbool.h>
 
 #include "knockd/abi.h"
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
+#include "table.h"
 
 static __always_inline __u64 grant_expiry(__u64 word)
 {
@@ -42,9 +39,10 @@ static __always_inline __u32 grant_door(__u64 word)
 	return word >> GRANT_DOOR_SHIFT;
 }
 
-static __always_inline __u64 grant_word(__u32 door, bool ipv6, bool ended, __u64 expiry)
+/** grant_word() - A cell's word; @ipv6 is 0, or any other number for IPv6. */
+static __always_inline __u64 grant_word(__u32 door, __u64 ipv6, bool ended, __u64 expiry)
 {
-	return (__u64)door << GRANT_DOOR_SHIFT | (__u64)ipv6 << GRANT_IPV6_BIT |
+	return (__u64)door << GRANT_DOOR_SHIFT | (__u64)!!ipv6 << GRANT_IPV6_BIT |
 	       (__u64)ended << GRANT_ENDED_BIT |
 	       (expiry > GRANT_FOREVER ? GRANT_FOREVER : expiry);
 }
@@ -75,9 +73,11 @@ static __always_inline bool grant_confirm(struct grant *g, __u64 word, const str
 static __always_inline bool door_opens(const __u64 *opens, __u32 door, __u32 door_count,
 				       __u32 area, __u32 area_words)
 {
-	if (door >= door_count || area / 64 >= area_words)
-		return false;
-	return opens[door * area_words + area / 64] >> (area % 64) & 1;
+	const __u64 *word = area / 64 >= area_words ? NULL :
+			    table_at(opens, door * area_words + area / 64,
+				     door_count * area_words, sizeof(*opens));
+
+	return word && *word >> (area % 64) & 1;
 }
 
 enum grant_result { GRANT_NEW, GRANT_RENEWED, GRANT_FULL };
@@ -101,13 +101,14 @@ static __always_inline int grant_find(struct grant_bucket *bucket, __u32 door,
 }
 
 /**
- * grant_end() - End all live grants of @source for @door; their words become @ended.
+ * grant_end() - End all live grants of @source for @door.
+ * @until: jiffies up to which its cell still shows that it was ended; @now: it is free at once
  * Return: how many there were; more than one only after two CPUs opened the door at once.
  */
 static __always_inline __u32 grant_end(struct grant_bucket *bucket, __u32 door,
-				       const struct source *source, __u64 now, __u64 ended)
+				       const struct source *source, __u64 now, __u64 until)
 {
-	__u64 ipv6 = grant_family(source);
+	__u64 ipv6 = grant_family(source), ended = grant_word(door, ipv6, true, until);
 	__u32 count = 0;
 
 	for (int i = 0; i < GRANT_CELLS; i++) {

@@ -50,7 +50,7 @@ static __always_inline const struct port *packet_port(const struct packet *p)
 	__u32 index = p->number + (p->proto == PROTO_TCP ? 0 :
 				   p->proto == PROTO_UDP ? 65536 : PORT_ICMP_FIRST);
 
-	return port && index < PORT_COUNT ? &port[index] : NULL;
+	return port ? table_at(port, index, PORT_COUNT, sizeof(*port)) : NULL;
 }
 
 /* DHCP of either family; its clients have sockets that no lookup finds. */
@@ -178,17 +178,27 @@ static __always_inline enum reason datagram_judge(struct xdp_md *ctx, const stru
 	return reason;
 }
 
+/* Whether @word_be is an address of this host. */
+static __always_inline bool address_is_ours(const __be32 word_be[4], __u8 family)
+{
+	struct source address = { .family = family };
+
+	__builtin_memcpy(address.word_be, word_be, sizeof(address.word_be));
+	return bpf_map_lookup_elem(&addresses, &address);
+}
+
 /*
- * Whether the kernel would ask the inner door before it delivers the packet. It does not for
- * datagrams to broadcast and multicast addresses; which of IPv4's are broadcast only the routes
- * tell, so there the destination must be an address of this host.
+ * Whether the inner door would refuse the packet. The kernel does not ask it about datagrams to
+ * broadcast and multicast addresses; which of IPv4's are broadcast only the routes tell, so there
+ * the destination must be an address of this host. And it leaves this host's own connections to
+ * itself alone, which a packet from outside that has our address as its source would seem to be.
  */
 static __always_inline bool packet_refusable(const struct packet *p)
 {
-	if (!settings.inner || p->group)
+	if (!settings.inner || p->group || address_is_ours(p->source.word_be, p->source.family))
 		return false;
 	return p->proto == PROTO_TCP || p->source.family == 6 ||
-	       bpf_map_lookup_elem(&addresses, &p->destination_be[0]);
+	       address_is_ours(p->destination_be, p->source.family);
 }
 
 /* CLOSED, or under Closed = reset what lets the kernel refuse the packet. */
@@ -211,18 +221,24 @@ static __always_inline enum reason protected_judge(struct xdp_md *ctx, const str
 					 datagram_judge(ctx, p, port, now);
 	if (reason != REASON_CLOSED)
 		return reason;
-	if (surroundings.forwarding && destination_elsewhere(ctx, p))
+	if (surroundings.forwarding && !p->group && destination_elsewhere(ctx, p))
 		return REASON_FORWARDED;
 	reason = closed_reason(p, now);
-	port_refused(port, &p->source, p->proto, p->number, reason, now);
+	/* What is handed on the inner door refuses, and counts. */
+	if (reason != REASON_CLOSED_HANDED_ON)
+		port_refused(port, &p->source, p->proto, p->number, reason, now);
 	return reason;
 }
 
-/* What cannot be read to its port goes to the inner door, where that stands and will be asked. */
+/*
+ * What cannot be read to its port goes to the inner door, where that stands and will be asked.
+ * Where this host forwards that may be to another host, whose ports are not ours to guard.
+ */
 static __always_inline enum reason unreadable_judge(const struct packet *p,
 						    enum packet_result result)
 {
-	if (result == PACKET_UNREADABLE && settings.inner && !p->group)
+	if (result == PACKET_UNREADABLE && settings.inner && !p->group &&
+	    !address_is_ours(p->source.word_be, p->source.family))
 		return REASON_UNREADABLE_HANDED_ON;
 	return REASON_UNREADABLE;
 }
@@ -329,6 +345,9 @@ static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
 			break;
 		}
 	}
+	/* From one of our addresses: this host to itself, or the outer door has refused it. */
+	if (address_is_ours(p.source.word_be, p.source.family))
+		return REASON_INNER_OTHER;
 	port_refused(port, &p.source, p.proto, p.number, REASON_INNER_CLOSED, now);
 	return REASON_INNER_CLOSED;
 }
@@ -336,6 +355,11 @@ static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
 SEC("sk_lookup")
 int knockd_inner(struct bpf_sk_lookup *ctx)
 {
+	const __u32 *asking = table(&looking);
+
+	/* The outer door only wants to know which sockets there are. */
+	if (asking && *asking)
+		return SK_PASS;
 	return verdict_sk_lookup(lookup_judge(ctx));
 }
 

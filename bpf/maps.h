@@ -54,14 +54,15 @@ struct {
 } guarded SEC(".maps");
 
 /*
- * IPv4 addresses of this host. Written by the daemon as they come and go. Full: datagrams to those
- * that are missing are dropped where Closed = reset would have the kernel refuse them.
+ * Addresses of this host, stream 0. Written by the daemon as they come and go. Full: of those that
+ * are missing, connections of this host to itself are refused, and datagrams to them dropped where
+ * Closed = reset would have the kernel refuse them.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __be32);
+	__type(key, struct source);
 	__type(value, __u32);
 } addresses SEC(".maps");
 
@@ -141,6 +142,17 @@ struct {
 	__type(value, __u64);
 } port_reports SEC(".maps");
 
+/*
+ * Whether the outer door is looking a socket up on this CPU. That lookup asks the inner door like
+ * any other; it lets all of them pass, since only which sockets there are is the question.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} looking SEC(".maps");
+
 /* Rates shared by all CPUs: second (high half) and what was taken in it (low half). */
 enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
 struct {
@@ -155,5 +167,13 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);
 } events SEC(".maps");
+
+/* The one value of a map that has no more. */
+static __always_inline void *table(void *map)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(map, &key);
+}
 
 #endif

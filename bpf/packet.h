@@ -33,7 +33,7 @@
 enum {
 	PACKET_OFFSET_MAX = 0x1fff, /* no header is looked for beyond */
 	PACKET_TAGS_MAX = 32,       /* VLAN tags; Linux strips any number with VID 0 */
-	PACKET_HEADERS_MAX = 191,   /* IPv6 extension headers: more than an Ethernet frame holds */
+	PACKET_HEADERS_MAX = 192,   /* IPv6 extension headers: more than an Ethernet frame holds */
 };
 
 /* Echo requests (RFC 792, RFC 4443); the kernel's headers for them need those of libc. */
@@ -256,7 +256,8 @@ static __always_inline enum packet_result ipv4_parse(const struct cursor *c, __u
 	p->source.word_be[0] = ip->saddr;
 	p->destination_be[0] = ip->daddr;
 	p->tos = ip->tos;
-	p->group |= (bpf_ntohl(ip->daddr) >> 28) == 14 || ip->daddr == ~0U;
+	/* Linux takes what has no destination, and no source, for a broadcast. */
+	p->group |= (bpf_ntohl(ip->daddr) >> 28) == 14 || ip->daddr == ~0U || !ip->daddr;
 	place = bpf_ntohs(ip->frag_off);
 	if (place & 0x1fff)
 		return PACKET_LATER;

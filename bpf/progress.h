@@ -33,19 +33,18 @@ static __always_inline bool automaton_open(struct automaton *a)
 }
 
 /*
- * Count a grant given or renewed in the window of one Open_Time that holds @now; a new one only
- * while grants that may be alive are fewer than twice the quota.
+ * Count a grant given or renewed in the door's window that holds @now; a new one only while cells
+ * that may be in use are fewer than twice the quota.
  */
 __noinline int quota_take(__u32 door, bool renewed, __u64 now)
 {
 	__u64 *quota = bpf_map_lookup_elem(&quotas, &door);
-	const struct door *d = table(&doors);
+	const struct door *d = door_at(door);
 	__u16 window;
 
-	if (!quota || !d || door >= settings.door_count)
+	if (!quota || !d)
 		return false;
-	d += door;
-	window = d->open_time ? now / d->open_time : 0;
+	window = d->window ? now / d->window : 0;
 	for (int i = 0; i < QUOTA_TRIES; i++) {
 		__u64 old = *(volatile __u64 *)quota;
 		__u16 passed = window - (__u16)(old >> 2 * QUOTA_COUNT_BITS);
@@ -77,12 +76,11 @@ static __always_inline void quota_return(__u32 door)
 		__sync_fetch_and_add(quota, -1);
 }
 
-/* Whether the grant @word was given or renewed in the window of @d's Open_Time that holds @now. */
+/* Whether the live grant @word was given or renewed in the door's window that holds @now. */
 static __always_inline bool grant_in_window(const struct door *d, __u64 word, __u64 now)
 {
-	if (!d->open_time)
-		return grant_expiry(word) == GRANT_FOREVER && !(word >> GRANT_ENDED_BIT & 1);
-	return (grant_expiry(word) - d->open_time) / d->open_time == now / d->open_time;
+	return !d->window ||
+	       (grant_expiry(word) - d->open_time) / d->window == now / d->window;
 }
 
 /* The cell of a grant that may be given to @owner, taken and busy, or −1. */
@@ -109,8 +107,9 @@ static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32
 	if (g && grant_door(word) == door && grant_expiry(word) > now &&
 	    grant_confirm(g, word, owner)) {
 		*renewed = grant_alive(word, now);
-		if (!grant_in_window(d, word, now) && !quota_take(door, *renewed, now))
-			return REASON_REFUSED_QUOTA;
+		/* It has its cell: the quota counts it, but does not refuse. */
+		if (!*renewed || !grant_in_window(d, word, now))
+			quota_take(door, true, now);
 		if (__sync_val_compare_and_swap(&g->word, word, new) == word) {
 			g->flows = 0;
 			return REASON_OPENED;
@@ -131,7 +130,7 @@ static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32
 __noinline int door_open(const struct knock *k, __u32 door)
 {
 	struct presence *p = table(&presence);
-	const struct door *d = table(&doors);
+	const struct door *d = door_at(door);
 	struct event *event;
 	struct source owner;
 	enum reason reason = REASON_REFUSED_SOURCE;
@@ -140,9 +139,8 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	bool renewed = false;
 	__u64 hash, until;
 
-	if (!k || !p || !d || door >= settings.door_count)
+	if (!k || !p || !d)
 		return 0;
-	d += door;
 	owner = source_owner(&k->source);
 	hash = source_hash(p->key, &owner);
 	bucket = owner_bucket(hash);
@@ -169,35 +167,60 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	return 0;
 }
 
+/* Whether flows of the door's grants can outlive them. */
+static __always_inline bool door_has_flows(const struct door *d)
+{
+	return d->datagrams && d->open_time;
+}
+
+/* When no flow can be alive any more that had its last packet by now. */
+static __always_inline __u64 flows_idle(__u64 now)
+{
+	return now + settings.udp_idle + 1;
+}
+
 /* End the grants of @owner for @door; how many there were. */
 __noinline int cell_end(const struct source *owner, __u64 hash, __u32 door, __u64 now)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
+	const struct door *d = door_at(door);
 
-	if (!owner || !bucket)
+	if (!owner || !bucket || !d)
 		return 0;
-	return grant_end(bucket, door, owner, now,
-			 grant_word(door, owner->family == 6, true, now + settings.udp_idle));
+	return grant_end(bucket, door, owner, now, door_has_flows(d) ? flows_idle(now) : now);
+}
+
+/* The time of the grant is up, but its flows may live: leave word that they have ended. */
+static __always_inline void flows_end(const struct source *owner, __u64 hash, __u32 door, __u64 now)
+{
+	struct grant_bucket *bucket = owner_bucket(hash);
+	struct grant *g = NULL;
+
+	if (bucket && quota_take(door, false, now))
+		g = cell_grant(bucket, cell_take(owner, hash, now));
+	if (g)
+		__sync_lock_test_and_set(&g->word, grant_word(door, owner->family == 6, true,
+							      flows_idle(now)));
 }
 
 /* The Close_Sequence of @door is complete: end the grant of the source of @k, and tell. */
 __noinline int door_close(const struct knock *k, __u32 door)
 {
-	struct presence *p = table(&presence);
-	const struct door *d = table(&doors);
+	const struct door *d = door_at(door);
 	struct source owner;
 	struct event *event;
 	__u64 hash;
 
-	if (!k || !p || !d || door >= settings.door_count)
+	if (!k || !d)
 		return 0;
-	d += door;
 	owner = source_owner(&k->source);
-	hash = source_hash(p->key, &owner);
-	/* Its flows end with it: the ended cell outlives any of them. */
-	presence_extend(p, hash, k->now + settings.udp_idle);
-	if (cell_end(&owner, hash, door, k->now) <= 0)
+	if (!source_present(&owner, k->now, &hash))
 		return 0;
+	if (cell_end(&owner, hash, door, k->now) <= 0) {
+		if (door_has_flows(d))
+			flows_end(&owner, hash, door, k->now);
+		return 0;
+	}
 	if (!d->open_time)
 		quota_return(door);
 	reason_count(REASON_CLOSED_BY_KNOCK);
@@ -256,13 +279,15 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 	struct presence *present = table(&presence);
 	struct automaton a;
 	__u64 word, own;
+	const struct state *start;
 	__u32 tag, root;
 
 	if (!k || !p || !step || !present || !automaton_open(&a))
 		return 0;
 	/* Read once: what the verifier knows of memory it forgets with each call. */
 	root = *(const volatile __u32 *)&k->root;
-	if (root >= a.state_count)
+	start = state_at(&a, root);
+	if (!start)
 		return 0;
 	tag = progress_tag(k->hash);
 	word = *(volatile __u64 *)&p->word;
@@ -274,7 +299,7 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 		step->word = word_make(root, word_head(own), word_count(own), tag);
 	}
 	if (step->kind == STEP_ADVANCED || step->kind == STEP_REPEAT)
-		presence_extend(present, k->hash, k->now + a.state[root].timeout);
+		presence_extend(present, k->hash, k->now + start->timeout);
 	return step->word == word ||
 	       __sync_val_compare_and_swap(&p->word, word, step->word) == word;
 }
@@ -282,27 +307,25 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 /* The source has come to @step->state: tell, and open or close the doors that matched. */
 __noinline int progress_advance(const struct knock *k, const struct step *step)
 {
-	const struct state *state = table(&states);
-	const struct match *match = table(&matches);
+	const struct state *state;
+	struct automaton a;
 
-	__u32 reached;
-
-	if (!k || !step || !state || !match)
+	if (!k || !step || !automaton_open(&a))
 		return 0;
-	reached = *(const volatile __u32 *)&step->state;
-	if (reached >= settings.state_count)
+	state = state_at(&a, step->state);
+	if (!state)
 		return 0;
-	state += reached;
-	stage_tell(k, reached);
+	stage_tell(k, step->state);
 	for (__u32 i = 0; i < KNOCKD_MATCHES_MAX && i < state->match_count; i++) {
-		__u32 m = state->match + i;
+		const struct match *match = table_at(a.match, state->match + i, a.match_count,
+						     sizeof(*match));
 
-		if (!(step->matched >> i & 1) || m >= settings.match_count)
+		if (!match || !(step->matched >> i & 1))
 			continue;
-		if (match[m].action == MATCH_OPEN)
-			door_open(k, match[m].door);
+		if (match->action == MATCH_OPEN)
+			door_open(k, match->door);
 		else
-			door_close(k, match[m].door);
+			door_close(k, match->door);
 	}
 	return 0;
 }

@@ -13,10 +13,7 @@
 #include <stdbool.h>
 
 #include "knockd/abi.h"
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
+#include "table.h"
 
 /* The compiled sequences. Counts are what the tables hold, so that every index is checked. */
 struct automaton {
@@ -41,6 +38,11 @@ struct step {
 	__u32 state;   /* after the step */
 	__u32 matched; /* bit i: sequence i of those that end in the state is whole and in time */
 };
+
+static __always_inline const struct state *state_at(const struct automaton *a, __u32 state)
+{
+	return table_at(a->state, state, a->state_count, sizeof(*a->state));
+}
 
 /** edge_slot() - The first place in a table of @mask + 1 places where an edge may stand. */
 static __always_inline __u32 edge_slot(__u32 from, __u32 symbol, __u32 mask)
@@ -104,11 +106,10 @@ static __always_inline __u32 state_alive(const struct automaton *a, const struct
 					 __u32 state, __u32 head, __u32 now, __u32 root)
 {
 	for (__u32 i = 0; i < KNOCKD_SEQUENCE_MAX; i++) {
-		const struct state *s;
+		const struct state *s = state_at(a, state);
 
-		if (state >= a->state_count)
+		if (!s)
 			return root;
-		s = &a->state[state];
 		if (!s->depth || knock_age(p, head, s->depth - 1, now) <= s->timeout)
 			return state;
 		state = s->fail;
@@ -139,6 +140,7 @@ static __always_inline __u32 state_next(const struct automaton *a, __u32 state, 
 	__u32 slot = edge_slot(state, symbol, a->edge_mask);
 
 	for (__u32 i = 0; i < (KNOCKD_SEQUENCE_MAX + 1) * EDGE_PROBES; i++) {
+		const struct state *s;
 		__u64 edge = a->edge[slot];
 
 		if (edge >> STATE_BITS == ((__u64)state << 16 | symbol))
@@ -147,11 +149,10 @@ static __always_inline __u32 state_next(const struct automaton *a, __u32 state, 
 			slot = (slot + 1) & a->edge_mask;
 			continue;
 		}
-		if (state == root)
+		s = state == root ? NULL : state_at(a, state);
+		if (!s)
 			break;
-		state = a->state[state].fail;
-		if (state >= a->state_count)
-			break;
+		state = s->fail;
 		slot = edge_slot(state, symbol, a->edge_mask);
 	}
 	return root;
@@ -182,20 +183,19 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 {
 	__u32 head = word_head(word), count = word_count(word), tag = word_tag(word);
 	__u32 state = state_alive(a, p, word_state(word), head, now, root);
-	const struct state *s;
+	const struct state *s = state_at(a, state), *start = state_at(a, root);
 	bool repeat;
 
 	step->kind = STEP_NONE;
 	step->word = word;
 	step->state = root;
 	step->matched = 0;
-	if (state >= a->state_count || root >= a->state_count)
+	if (!s || !start)
 		return;
-	if (id && knock_counted(p, head, count, id, now, a->state[root].timeout)) {
+	if (id && knock_counted(p, head, count, id, now, start->timeout)) {
 		step->kind = STEP_REPEAT;
 		return;
 	}
-	s = &a->state[state];
 	repeat = s->depth && s->symbol == symbol && !s->advances;
 	step->state = STATE_NEXT(a, state, symbol, root);
 	if (repeat && step->state != state) {
@@ -206,7 +206,7 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 		step->word = word_make(state, head, count, tag);
 		return;
 	}
-	if (step->state == root || step->state >= a->state_count) {
+	if (step->state == root || !state_at(a, step->state)) {
 		step->state = root;
 		step->kind = state == root ? STEP_NONE : STEP_WRONG;
 		step->word = word_make(root, head, count, tag);
@@ -221,16 +221,16 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 	step->state = state_alive(a, p, step->state, head, now, root);
 	step->kind = repeat ? STEP_REPEAT : step->state == root ? STEP_WRONG : STEP_ADVANCED;
 	step->word = word_make(step->state, head, count, tag);
-	if (repeat || step->state >= a->state_count)
+	s = state_at(a, step->state);
+	if (repeat || !s)
 		return;
-
-	s = &a->state[step->state];
 	for (__u32 i = 0; i < KNOCKD_MATCHES_MAX && i < s->match_count; i++) {
-		__u32 m = s->match + i;
+		const struct match *m = table_at(a->match, s->match + i, a->match_count,
+						 sizeof(*m));
 
-		if (m >= a->match_count)
+		if (!m)
 			break;
-		if (knock_age(p, head, a->match[m].depth - 1, now) <= a->match[m].timeout)
+		if (knock_age(p, head, m->depth - 1, now) <= m->timeout)
 			step->matched |= 1U << i;
 	}
 }

@@ -3,8 +3,7 @@
 #ifndef KNOCKD_SOCKET_H
 #define KNOCKD_SOCKET_H
 
-#include <bpf/bpf_helpers.h>
-
+#include "maps.h"
 #include "packet.h"
 
 /* Socket states as struct bpf_sock shows them (include/net/tcp_states.h). */
@@ -40,13 +39,15 @@ __noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *socket;
-	__u32 size, state;
+	__u32 size, state, *flag = table(&looking);
 
-	if (!p)
+	if (!p || !flag)
 		return SOCKET_NONE;
 	size = packet_tuple(p, &tuple);
+	*flag = 1;
 	if (p->proto == PROTO_TCP) {
 		socket = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		*flag = 0;
 		if (!socket)
 			return SOCKET_NONE;
 		state = socket->state;
@@ -54,6 +55,7 @@ __noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
 		return state == SOCKET_LISTEN ? SOCKET_LISTENS : SOCKET_TALKS;
 	}
 	socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	*flag = 0;
 	if (!socket)
 		return SOCKET_NONE;
 	state = socket->state;

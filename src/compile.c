@@ -667,8 +667,18 @@ static int doors_make(struct compiled *c, const struct conf *conf, unsigned int 
 		return -ENOMEM;
 	c->settings.door_count = conf->door_count;
 	for (size_t d = 0; d < conf->door_count; d++) {
-		c->door[d].open_time = jiffies_from(conf->door[d].open_time_s, hz);
-		c->door[d].quota = quota;
+		const struct conf_door *from = &conf->door[d];
+		struct door *door = &c->door[d];
+
+		for (size_t i = 0; i < from->open.count; i++)
+			if (from->open.at[i].proto == CONF_UDP)
+				door->datagrams = 1;
+		door->open_time = jiffies_from(from->open_time_s, hz);
+		/* A grant that was ended keeps its cell until all its flows are idle. */
+		if (door->open_time)
+			door->window = door->open_time +
+				       (door->datagrams ? c->settings.udp_idle + 1 : 0);
+		door->quota = quota;
 	}
 	c->bucket_count = power_of_two((4 * quota * doors + GRANT_CELLS - 1) / GRANT_CELLS);
 	c->settings.bucket_mask = c->bucket_count - 1;
@@ -718,18 +728,24 @@ fail:
 	return error;
 }
 
+void compiled_trim(struct compiled *c)
+{
+	void **tables[] = {
+		(void **)&c->port, (void **)&c->edge, (void **)&c->match, (void **)&c->door,
+		(void **)&c->opens, (void **)&c->knockers, (void **)&c->trusts,
+		(void **)&c->prefix, (void **)&c->prefix_set,
+	};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		free(*tables[i]);
+		*tables[i] = NULL;
+	}
+}
+
 void compiled_free(struct compiled *c)
 {
-	free(c->port);
-	free(c->edge);
+	compiled_trim(c);
 	free(c->state);
-	free(c->match);
-	free(c->door);
-	free(c->opens);
-	free(c->knockers);
-	free(c->trusts);
-	free(c->prefix);
-	free(c->prefix_set);
 	free(c->guard);
 	free(c->pattern);
 	free(c->through);

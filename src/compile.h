@@ -64,6 +64,9 @@ struct compiled {
 int compile_conf(const struct conf *conf, unsigned int hz, struct compiled *out,
 		 struct messages *messages);
 
+/** compiled_trim() - Release what only loading needs; the part for the daemon stays. */
+void compiled_trim(struct compiled *compiled);
+
 /** compiled_free() - Release the tables. A zeroed struct is fine. */
 void compiled_free(struct compiled *compiled);
 

@@ -328,16 +328,17 @@ static void datapath_unload(struct datapath *dp)
 static int addresses_set(const struct datapath *dp, const struct devices *devices)
 {
 	int map = bpf_map__fd(dp->skel->maps.addresses), result = 0;
-	__u32 key, next, one = 1, *last = NULL;
+	struct source key, next, *last = NULL;
+	__u32 one = 1;
 
 	for (size_t i = 0; i < devices->address_count; i++)
-		if (bpf_map_update_elem(map, &devices->address_be[i], &one, BPF_ANY) && !result)
+		if (bpf_map_update_elem(map, &devices->address[i], &one, BPF_ANY) && !result)
 			result = -errno;
 	while (!bpf_map_get_next_key(map, last, &next)) {
 		bool known = false;
 
 		for (size_t i = 0; i < devices->address_count && !known; i++)
-			known = devices->address_be[i] == next;
+			known = !memcmp(&devices->address[i], &next, sizeof(next));
 		if (!known) {
 			bpf_map_delete_elem(map, &next);
 			last = NULL;
@@ -355,7 +356,9 @@ int datapath_surroundings(struct datapath *dp, const struct devices *devices)
 	int map = bpf_map__fd(dp->skel->maps.guarded), result = addresses_set(dp, devices);
 	__u32 key, next, one = 1, *last = NULL;
 
-	dp->skel->data->surroundings.forwarding = guarded && device_forwards(guarded->name);
+	if (!guarded)
+		return -ENODEV;
+	dp->skel->data->surroundings.forwarding = device_forwards(guarded->name);
 	for (size_t i = 0; i < devices->count; i++) {
 		const struct device *device = &devices->at[i];
 
@@ -436,7 +439,8 @@ static int outer_failed(const struct datapath *dp, int result, struct datapath_e
 			return -EBUSY;
 		}
 	}
-	error_set(error, "cannot attach to %s: %s%s", dp->device_name, strerror(-result), dp->why);
+	error_set(error, "cannot attach to %s: %s%s%s", dp->device_name, strerror(-result),
+		  dp->why[0] ? "; " : "", dp->why);
 	return result;
 }
 

@@ -51,7 +51,7 @@ const char *datapath_inner(const struct datapath *dp);
 /**
  * datapath_surroundings() - Tell the programs what has changed around them: which devices are
  * stacked on the guarded one, which addresses the host has, and whether it forwards.
- * Return: 0 or −errno of the first failure.
+ * Return: 0, −ENODEV when the guarded one is not among them, or −errno of the first failure.
  */
 int datapath_surroundings(struct datapath *dp, const struct devices *devices);
 

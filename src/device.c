@@ -82,22 +82,29 @@ static int device_add(const struct nlmsghdr *message, void *data)
 static int address_add(const struct nlmsghdr *message, void *data)
 {
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr, *own = NULL;
 	struct devices *devices = data;
-	const struct nlattr *attr;
-	uint32_t *more;
+	struct source *more, *address;
 
-	if (message->nlmsg_type != RTM_NEWADDR || info->ifa_family != AF_INET)
+	if (message->nlmsg_type != RTM_NEWADDR ||
+	    (info->ifa_family != AF_INET && info->ifa_family != AF_INET6))
 		return MNL_CB_OK;
+	/* On a point-to-point link the first is the peer's, and the second, which may be missing
+	 * elsewhere, this host's. */
 	mnl_attr_for_each(attr, message, sizeof(*info)) {
-		if (mnl_attr_get_type(attr) != IFA_LOCAL ||
-		    mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
-			continue;
-		more = realloc(devices->address_be, (devices->address_count + 1) * sizeof(*more));
-		if (!more)
-			return MNL_CB_ERROR;
-		devices->address_be = more;
-		more[devices->address_count++] = mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == IFA_LOCAL ||
+		    (mnl_attr_get_type(attr) == IFA_ADDRESS && !own))
+			own = attr;
 	}
+	if (!own || mnl_attr_get_payload_len(own) > sizeof(address->word_be))
+		return MNL_CB_OK;
+	more = realloc(devices->address, (devices->address_count + 1) * sizeof(*more));
+	if (!more)
+		return MNL_CB_ERROR;
+	devices->address = more;
+	address = &more[devices->address_count++];
+	*address = (struct source){ .family = info->ifa_family == AF_INET ? 4 : 6 };
+	memcpy(address->word_be, mnl_attr_get_payload(own), mnl_attr_get_payload_len(own));
 	return MNL_CB_OK;
 }
 
@@ -158,7 +165,7 @@ int devices_read(struct devices *devices)
 void devices_free(struct devices *devices)
 {
 	free(devices->at);
-	free(devices->address_be);
+	free(devices->address);
 	*devices = (struct devices){};
 }
 
@@ -305,8 +312,8 @@ void device_native_hint(const struct device *device, char *text, size_t size)
 
 int devices_watch(void)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_NETCONF,
-				      RTNLGRP_IPV6_NETCONF };
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				      RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), error;
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 

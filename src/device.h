@@ -6,7 +6,8 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#include "knockd/abi.h"
 
 struct device {
 	unsigned int index;
@@ -22,12 +23,12 @@ struct device {
 struct devices {
 	struct device *at;
 	size_t count;
-	uint32_t *address_be; /* IPv4 addresses of this host, on any device */
+	struct source *address; /* of this host, on any device */
 	size_t address_count;
 };
 
 /**
- * devices_read() - All devices and IPv4 addresses. Return: 0 or −errno.
+ * devices_read() - All devices and addresses. Return: 0 or −errno.
  * Release with devices_free().
  */
 int devices_read(struct devices *devices);

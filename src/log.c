@@ -8,7 +8,7 @@
 #include <time.h>
 
 static FILE *log_file;
-static bool log_syslog;
+static bool log_syslog, log_stdout;
 
 int log_open(bool use_syslog, const char *file)
 {
@@ -38,6 +38,11 @@ void log_close(void)
 	log_syslog = false;
 }
 
+void log_verbose(void)
+{
+	log_stdout = true;
+}
+
 void log_line(const char *format, ...)
 {
 	char line[1024], stamp[32] = "";
@@ -55,6 +60,10 @@ void log_line(const char *format, ...)
 			strftime(stamp, sizeof(stamp), "[%Y-%m-%d %H:%M] ", &tm);
 		fprintf(log_file, "%s%s\n", stamp, line);
 	}
-	if (!log_syslog && !log_file)
+	if (!log_syslog && !log_file) {
 		fprintf(stderr, "%s\n", line);
+	} else if (log_stdout) {
+		puts(line);
+		fflush(stdout);
+	}
 }

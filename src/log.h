@@ -14,6 +14,9 @@
  */
 int log_open(bool syslog, const char *file);
 
+/** log_verbose() - From here on lines also go to standard output, unless they go to stderr. */
+void log_verbose(void);
+
 /** log_line() - One line, without its newline. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -37,7 +37,8 @@ static void timer_set(int timer, const struct events *events)
 	timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static void devices_changed(struct datapath *dp, int watch)
+/* Return: 0, or −ENODEV when the guarded device is no longer there. */
+static int devices_changed(struct datapath *dp, int watch)
 {
 	struct devices devices = {};
 	int error;
@@ -46,9 +47,10 @@ static void devices_changed(struct datapath *dp, int watch)
 	error = devices_read(&devices);
 	if (!error)
 		error = datapath_surroundings(dp, &devices);
-	if (error)
+	if (error && error != -ENODEV)
 		log_line("cannot follow a change of network devices: %s", strerror(-error));
 	devices_free(&devices);
+	return error == -ENODEV ? error : 0;
 }
 
 /* Whether to go on. */
@@ -89,7 +91,8 @@ int loop_run(struct datapath *dp, struct events *events, int signals, int watch)
 	if (!error)
 		error = loop_add(epoll, timer);
 	/* What changed between the first look and the watch. */
-	devices_changed(dp, watch);
+	if (!error)
+		error = devices_changed(dp, watch);
 	while (running && !error) {
 		struct epoll_event ready;
 		int count = epoll_wait(epoll, &ready, 1, -1);
@@ -102,7 +105,7 @@ int loop_run(struct datapath *dp, struct events *events, int signals, int watch)
 		if (ready.data.fd == signals)
 			running = signal_serve(signals);
 		else if (ready.data.fd == watch)
-			devices_changed(dp, watch);
+			error = devices_changed(dp, watch);
 		else if (ready.data.fd == timer &&
 			 read(timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 			error = -errno;

@@ -17,7 +17,7 @@ int loop_signals(void);
  * @signals: of loop_signals()
  * @watch: of devices_watch()
  *
- * Return: 0, or −errno when waiting itself fails.
+ * Return: 0; −ENODEV when the guarded device is gone; −errno when waiting itself fails.
  */
 int loop_run(struct datapath *dp, struct events *events, int signals, int watch);
 

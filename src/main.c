@@ -40,7 +40,7 @@ static void usage(FILE *out)
 	      "  -n, --check           say what is wrong or unwise in the config, and exit\n"
 	      "  -P, --print           print the config, normalised, and exit\n"
 	      "      --mode MODE       use auto, native or generic XDP (default: the config's)\n"
-	      "  -v, --verbose         also log what is usual\n"
+	      "  -v, --verbose         log to standard output as well as to syslog or a file\n"
 	      "  -V, --version         print the version and exit\n"
 	      "  -h, --help            print this and exit\n", out);
 }
@@ -263,7 +263,7 @@ static void start_log(const struct datapath *dp, const struct device *device)
 }
 
 /* Guard @device until told to stop. */
-static int guard(const struct conf *conf, const struct compiled *compiled,
+static int guard(const struct conf *conf, struct compiled *compiled,
 		 const struct devices *devices, const struct device *device, int mode, int signals)
 {
 	int watch = devices_watch(), status = STATUS_FAILURE, error;
@@ -284,11 +284,14 @@ static int guard(const struct conf *conf, const struct compiled *compiled,
 	events = events_new(dp, conf, compiled);
 	error = events ? datapath_events_to(dp, events_handle, events) : -ENOMEM;
 	if (!error) {
+		compiled_trim(compiled);
 		start_log(dp, device);
 		error = loop_run(dp, events, signals, watch);
 	}
 	if (error) {
-		log_line("knockd: %s", strerror(-error));
+		log_line("%s: %s", device->name, error == -ENODEV ?
+			 "the interface is gone, and nothing is guarded any more" :
+			 strerror(-error));
 		goto out;
 	}
 	log_line("shutting down");
@@ -314,7 +317,7 @@ static int config_show(const struct options *options, const struct conf *conf)
 }
 
 static int run(const struct options *options, const struct conf *conf,
-	       const struct compiled *compiled, const struct messages *messages)
+	       struct compiled *compiled, const struct messages *messages)
 {
 	struct devices devices = {};
 	const struct device *device;
@@ -336,6 +339,8 @@ static int run(const struct options *options, const struct conf *conf,
 	if (error)
 		fprintf(stderr, "knockd: cannot open log file '%s': %s; logging goes on without\n",
 			conf->log_file, strerror(-error));
+	if (options->verbose)
+		log_verbose();
 	/* Before anything closes. */
 	warnings_log(messages);
 	status = guard(conf, compiled, &devices, device, options->mode, signals);

@@ -74,14 +74,15 @@ struct match {
 
 struct door {
 	__u64 open_time; /* jiffies; 0: until closed */
-	__u32 quota;     /* sources in any one Open_Time that are certain to get a grant */
-	__u32 zero;
+	__u64 window;    /* jiffies that a grant's cell is in use at the most; 0: until closed */
+	__u32 quota;     /* sources in any one window that are certain to get a grant */
+	__u32 datagrams; /* 1: opens some UDP port, so that its grants have flows */
 };
 
 /*
  * How many grants a door gave lately, one word changed by compare-and-swap: the index of the
- * current window of one Open_Time, the grants given or renewed in the window before it and in it.
- * Their sum is never less than the grants alive.
+ * current window, the grants given or renewed in the window before it and in it. Their sum is never
+ * less than the cells in use.
  */
 enum { QUOTA_COUNT_BITS = 24, QUOTA_COUNT_MAX = (1 << QUOTA_COUNT_BITS) - 1 };
 
@@ -199,8 +200,7 @@ struct event {
 	__u16 port;    /* BLOCKED */
 	__u8 proto;    /* BLOCKED */
 	__u8 renewed;  /* OPENED: the grant was alive */
-	__u32 unsaid;  /* STAGE: stages not reported before this one */
-	__u32 zero;
+	__u32 zero[2];
 };
 
 /* ---- settings: read-only data of the programs ---- */
@@ -253,7 +253,7 @@ KNOCKD_SIZE(struct source, 20);
 KNOCKD_SIZE(struct port, 8);
 KNOCKD_SIZE(struct state, 16);
 KNOCKD_SIZE(struct match, 8);
-KNOCKD_SIZE(struct door, 16);
+KNOCKD_SIZE(struct door, 24);
 KNOCKD_SIZE(struct progress, 264);
 KNOCKD_SIZE(struct grant, 32);
 KNOCKD_SIZE(struct flow, 40);

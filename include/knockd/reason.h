@@ -13,7 +13,7 @@
 	X(OTHER, PASS, "nothing that knockd guards")                                               \
 	X(FRAGMENT, PASS, "a later fragment, which is never put together without its first")       \
 	X(FRAGMENT_SHORT, DROP, "a first fragment too short for its transport header")             \
-	X(UNREADABLE, DROP, "headers that cannot be read, and no inner door to judge it")          \
+	X(UNREADABLE, DROP, "headers that cannot be read, where no inner door could judge them")   \
 	X(UNREADABLE_HANDED_ON, PASS, "headers that cannot be read here; the inner door judges")   \
 	X(DHCP, PASS, "DHCP, never judged")                                                        \
 	X(STRAY, PASS, "a packet to an unused port; it cleared its source's knocks")               \
