@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,7 +285,9 @@ static int guard(const struct conf *conf, struct compiled *compiled,
 	events = events_new(dp, conf, compiled);
 	error = events ? datapath_events_to(dp, events_handle, events) : -ENOMEM;
 	if (!error) {
+		/* From here on little is allocated: give back what loading took. */
 		compiled_trim(compiled);
+		malloc_trim(0);
 		start_log(dp, device);
 		error = loop_run(dp, events, signals, watch);
 	}

@@ -23,7 +23,7 @@ for closed in drop reset; do
 	for address in 127.0.0.1 ::1 $SERVER4 $SERVER6 192.0.2.77 2001:db8::77; do
 		expect "Closed = $closed: the host's own TCP to $address" \
 			in_server "$PYTHON" "$SYSTEM/talk.py" tcp "$address" 22
-		# Linux answers a datagram to a secondary address from the primary one, knockd or not.
+		# Linux answers datagrams to a secondary address from the primary one, always.
 		[ "$address" != 192.0.2.77 ] || continue
 		expect "Closed = $closed: the host's own UDP to $address" \
 			in_server "$PYTHON" "$SYSTEM/talk.py" udp "$address" 5353
