@@ -133,4 +133,5 @@ uninstall: ours
 clean:
 	rm -rf $(BUILD)
 
--include $(wildcard $(BUILD)/src/*.d $(BUILD)/bpf/*.d $(BUILD)/sanitized/*.d)
+DEPENDS := src/*.d bpf/*.d tests/*/*.d sanitized/*.d sanitized/*/*.d
+-include $(wildcard $(DEPENDS:%=$(BUILD)/%))

@@ -191,10 +191,12 @@ __noinline int flow_admitted(const struct source *owner, __u64 hash, const struc
 	struct grant_bucket *bucket = owner_bucket(hash);
 	struct flow_state *state;
 	struct grant *grant;
+	struct flow key; /* before Linux 6.2 it must not lie in what a function was given */
 
 	if (!owner || !flow || !p || !bucket)
 		return REASON_CLOSED;
-	state = bpf_map_lookup_elem(&flows, flow);
+	key = *flow;
+	state = bpf_map_lookup_elem(&flows, &key);
 	if (state && flow_alive(state, bucket, owner, hash, area, now)) {
 		if (state->seen != now) {
 			presence_extend(p, hash, now + settings.udp_idle);
@@ -206,7 +208,7 @@ __noinline int flow_admitted(const struct source *owner, __u64 hash, const struc
 	if (!grant)
 		return REASON_CLOSED;
 	presence_extend(p, hash, now + settings.udp_idle);
-	flow_record(grant, flow, now);
+	flow_record(grant, &key, now);
 	return REASON_GRANTED;
 }
 

@@ -105,6 +105,23 @@ static __always_inline bool packet_is_known(const struct packet *p, __u64 now)
 }
 
 /*
+ * Whether the packet is for another host: one that this host forwards to, or a guest behind the
+ * same card with an address of its own. An address that the filter does not know yet is no way in:
+ * the inner door is asked, but not about datagrams to IPv4 addresses, which may be broadcast.
+ */
+static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct packet *p)
+{
+	__u32 bit = address_bit(p->destination_be);
+
+	if (p->group)
+		return false;
+	if (settings.inner && (p->proto != PROTO_UDP || p->source.family == 6) &&
+	    !(surroundings.ours[bit / 64 % 64] >> bit % 64 & 1))
+		return true;
+	return surroundings.forwarding && destination_elsewhere(ctx, p);
+}
+
+/*
  * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether one
  * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts.
  */
@@ -116,7 +133,7 @@ __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 sy
 
 	if (!p || !present)
 		return false;
-	if (surroundings.forwarding && destination_elsewhere(ctx, p))
+	if (packet_is_foreign(ctx, p))
 		return false;
 	if (!symbol && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
 		return false;
@@ -159,9 +176,9 @@ static __always_inline enum reason segment_judge(struct xdp_md *ctx, const struc
 		return REASON_SOCKET;
 	if (admit_by_grant(&p->source, port->area, now))
 		return REASON_GRANTED;
-	/* A connection bound to the VLAN's device is not found from here. Without a SYN nothing
+	/* A connection bound to a stacked device is not found from here. Without a SYN nothing
 	 * starts, but by a SYN cookie, and that the inner door judges. */
-	if (!starts && p->vlan && settings.inner)
+	if (!starts && surroundings.stacked && settings.inner)
 		return REASON_SOCKET_UNSEEN;
 	return REASON_CLOSED;
 }
@@ -221,7 +238,7 @@ static __always_inline enum reason protected_judge(struct xdp_md *ctx, const str
 					 datagram_judge(ctx, p, port, now);
 	if (reason != REASON_CLOSED)
 		return reason;
-	if (surroundings.forwarding && !p->group && destination_elsewhere(ctx, p))
+	if (packet_is_foreign(ctx, p))
 		return REASON_FORWARDED;
 	reason = closed_reason(p, now);
 	/* What is handed on the inner door refuses, and counts. */

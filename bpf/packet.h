@@ -51,7 +51,6 @@ struct packet {
 	__u8 proto;       /* enum proto; PROTO_NONE: nothing that has a port or is a knock */
 	__u8 flags;       /* TCP: FIN SYN RST PSH ACK URG from bit 0 */
 	__u8 tos;         /* IPv4 */
-	bool vlan;        /* in a VLAN, VID not 0 */
 	bool group;       /* to a broadcast or multicast address */
 };
 
@@ -101,22 +100,18 @@ static __always_inline bool ethertype_is_vlan(__u16 type_be)
 
 /*
  * Step over VLAN tags from @offset, where the first tag's two bytes of TCI stand.
- * Gives the offset behind the last tag, the ethertype there, and whether some VID was not 0.
+ * Gives the offset behind the last tag and the ethertype there.
  */
 static __always_inline __u32 vlan_walk(const struct cursor *c, __u32 offset)
 {
-	__u32 vid = 0;
-
 	for (int i = 0; i < PACKET_TAGS_MAX; i++) {
 		const __be16 *tag = cursor_at(c, offset, 4);
 
 		if (!tag)
 			return WALK_FAILED;
-		vid |= bpf_ntohs(tag[0]) & 0x0fff;
 		offset += 4;
 		if (!ethertype_is_vlan(tag[1]))
-			return offset | (__u32)tag[1] << WALK_TYPE_SHIFT |
-			       (__u32)!!vid << WALK_FLAG_SHIFT;
+			return offset | (__u32)tag[1] << WALK_TYPE_SHIFT;
 	}
 	return WALK_FAILED;
 }
@@ -149,6 +144,9 @@ static __always_inline __u32 extension_walk(const struct cursor *c, __u32 offset
 		const __u8 *header;
 		__u32 len;
 
+		/* Before Linux 6.4 the verifier does not learn from one half register about its
+		 * copy: the one that is compared must be the one that is kept. */
+		asm volatile("" : "+r"(offset));
 		if (offset > PACKET_OFFSET_MAX)
 			break;
 		if (!ipv6_is_extension(type))
@@ -342,7 +340,6 @@ static __always_inline enum packet_result packet_parse(const struct cursor *c, b
 				return PACKET_UNREADABLE_TAGS;
 			offset = walk & PACKET_OFFSET_MAX;
 			type_be = walk >> WALK_TYPE_SHIFT;
-			p->vlan = walk >> WALK_FLAG_SHIFT & 1;
 		}
 	} else {
 		const __u8 *first = cursor_at(c, 0, 1);

@@ -6,7 +6,9 @@
 #include "admit.h"
 
 __u32 sequence_next(__u32 state, __u32 symbol, __u32 root);
+__u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now, __u32 root);
 #define STATE_NEXT(a, state, symbol, root) sequence_next(state, symbol, root)
+#define STATE_ALIVE(a, p, state, head, now, root) sequence_alive(p, state, head, now, root)
 #include "sequence.h"
 
 enum { STAGES_PER_SECOND = 10, PROGRESS_TRIES = 8, QUOTA_TRIES = 4 };
@@ -47,11 +49,14 @@ __noinline int quota_take(__u32 door, bool renewed, __u64 now)
 	window = d->window ? now / d->window : 0;
 	for (int i = 0; i < QUOTA_TRIES; i++) {
 		__u64 old = *(volatile __u64 *)quota;
-		__u16 passed = window - (__u16)(old >> 2 * QUOTA_COUNT_BITS);
+		__s16 passed = window - (__u16)(old >> 2 * QUOTA_COUNT_BITS);
 		__u64 before = old >> QUOTA_COUNT_BITS & QUOTA_COUNT_MAX;
 		__u64 current = old & QUOTA_COUNT_MAX;
 
-		if (passed) {
+		/* Another CPU may be in the next window already. */
+		if (passed < 0 && passed > -16)
+			window -= passed;
+		else if (passed) {
 			before = passed == 1 ? current : 0;
 			current = 0;
 		}
@@ -67,13 +72,13 @@ __noinline int quota_take(__u32 door, bool renewed, __u64 now)
 	return renewed;
 }
 
-/* A grant that stood until closed is gone: its door has one more to give. */
-static __always_inline void quota_return(__u32 door)
+/* @count grants that would stand until closed are gone: their door has as many more to give. */
+static __always_inline void quota_return(__u32 door, const struct door *d, __u32 count)
 {
-	__u64 *quota = bpf_map_lookup_elem(&quotas, &door);
+	__u64 *quota = d->window ? NULL : bpf_map_lookup_elem(&quotas, &door);
 
-	if (quota && (*(volatile __u64 *)quota & QUOTA_COUNT_MAX))
-		__sync_fetch_and_add(quota, -1);
+	if (quota && (*(volatile __u64 *)quota & QUOTA_COUNT_MAX) >= count)
+		__sync_fetch_and_add(quota, -(__u64)count);
 }
 
 /* Whether the live grant @word was given or renewed in the door's window that holds @now. */
@@ -120,8 +125,10 @@ static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32
 	if (!quota_take(door, false, now))
 		return REASON_REFUSED_QUOTA;
 	g = cell_grant(bucket, cell_take(owner, hash, now));
-	if (!g)
+	if (!g) {
+		quota_return(door, d, 1);
 		return REASON_REFUSED_FULL;
+	}
 	__sync_lock_test_and_set(&g->word, new);
 	return REASON_OPENED;
 }
@@ -210,19 +217,20 @@ __noinline int door_close(const struct knock *k, __u32 door)
 	struct source owner;
 	struct event *event;
 	__u64 hash;
+	int count;
 
 	if (!k || !d)
 		return 0;
 	owner = source_owner(&k->source);
 	if (!source_present(&owner, k->now, &hash))
 		return 0;
-	if (cell_end(&owner, hash, door, k->now) <= 0) {
+	count = cell_end(&owner, hash, door, k->now);
+	if (count <= 0) {
 		if (door_has_flows(d))
 			flows_end(&owner, hash, door, k->now);
 		return 0;
 	}
-	if (!d->open_time)
-		quota_return(door);
+	quota_return(door, d, count);
 	reason_count(REASON_CLOSED_BY_KNOCK);
 	event = event_begin(EVENT_CLOSED, &k->source, k->now);
 	if (event) {
@@ -249,16 +257,18 @@ static __always_inline void stage_tell(const struct knock *k, __u32 state)
 }
 
 /* The progress of the knock's source; made anew where there is none and @begin. */
-static __always_inline struct progress *progress_fetch(const struct knock *k, bool begin)
+static __noinline struct progress *progress_fetch(const struct knock *k, bool begin)
 {
-	struct progress *p = bpf_map_lookup_elem(&progress, &k->source);
+	/* Before Linux 6.2 a key must not lie in what a global function was given. */
+	struct source source = k->source;
+	struct progress *p = bpf_map_lookup_elem(&progress, &source);
 	static const struct progress none;
 
 	if (p || !begin)
 		return p;
 	/* Another CPU may make it first: then the one it made serves. */
-	bpf_map_update_elem(&progress, &k->source, &none, BPF_NOEXIST);
-	p = bpf_map_lookup_elem(&progress, &k->source);
+	bpf_map_update_elem(&progress, &source, &none, BPF_NOEXIST);
+	p = bpf_map_lookup_elem(&progress, &source);
 	if (!p)
 		reason_count(REASON_PROGRESS_LOST);
 	return p;
@@ -271,6 +281,14 @@ __noinline __u32 sequence_next(__u32 state, __u32 symbol, __u32 root)
 	if (!automaton_open(&a) || state >= a.state_count)
 		return root;
 	return state_next(&a, state, symbol, root);
+}
+
+__noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now,
+				__u32 root)
+{
+	struct automaton a;
+
+	return p && automaton_open(&a) ? state_alive(&a, p, state, head, now, root) : root;
 }
 
 /* One try to change @p by the knock; false when another CPU changed it meanwhile. */
@@ -307,18 +325,18 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 /* The source has come to @step->state: tell, and open or close the doors that matched. */
 __noinline int progress_advance(const struct knock *k, const struct step *step)
 {
-	const struct state *state;
-	struct automaton a;
+	const struct state *state = table(&states);
+	const struct match *first = table(&matches);
 
-	if (!k || !step || !automaton_open(&a))
+	if (!k || !step || !state || !first)
 		return 0;
-	state = state_at(&a, step->state);
+	state = table_at(state, step->state, settings.state_count, sizeof(*state));
 	if (!state)
 		return 0;
 	stage_tell(k, step->state);
 	for (__u32 i = 0; i < KNOCKD_MATCHES_MAX && i < state->match_count; i++) {
-		const struct match *match = table_at(a.match, state->match + i, a.match_count,
-						     sizeof(*match));
+		const struct match *match = table_at(first, state->match + i,
+						     settings.match_count, sizeof(*match));
 
 		if (!match || !(step->matched >> i & 1))
 			continue;
@@ -339,15 +357,14 @@ __noinline int progress_advance(const struct knock *k, const struct step *step)
  */
 __noinline int progress_knock(struct knock *k)
 {
-	struct presence *present = table(&presence);
+	const struct presence *present = table(&presence);
 	struct step step = {};
-	struct automaton a;
 	struct progress *p;
 	bool begins;
 
-	if (!k || !present || !automaton_open(&a) || k->root >= a.state_count)
+	if (!k || !present)
 		return 0;
-	begins = k->symbol && edge_next(&a, k->root, k->symbol);
+	begins = k->symbol && sequence_next(k->root, k->symbol, k->root) != k->root;
 	if (!begins && !presence_alive(present, k->hash, k->now))
 		return 0;
 	p = progress_fetch(k, begins);

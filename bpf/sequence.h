@@ -95,10 +95,15 @@ static __always_inline __u64 word_make(__u32 state, __u32 head, __u32 count, __u
 	       (__u64)count << PROGRESS_COUNT_SHIFT | (__u64)tag << PROGRESS_TAG_SHIFT;
 }
 
-/* Jiffies since the knock @ago places before the latest one. */
+/*
+ * Jiffies since the knock @ago places before the latest one. Another CPU may have stored a time
+ * just after this one read its own.
+ */
 static __always_inline __u32 knock_age(const struct progress *p, __u32 head, __u32 ago, __u32 now)
 {
-	return now - p->knock[(head - ago) & (KNOCKD_SEQUENCE_MAX - 1)].time;
+	__u32 age = now - p->knock[(head - ago) & (KNOCKD_SEQUENCE_MAX - 1)].time;
+
+	return age > (__u32)-256 ? 0 : age;
 }
 
 /* The longest suffix of @state that is still in time; a root when nothing is. */
@@ -158,9 +163,10 @@ static __always_inline __u32 state_next(const struct automaton *a, __u32 state, 
 	return root;
 }
 
-/* The kernel side calls a function that its verifier checks once, not once for each way there. */
+/* The kernel side calls functions that its verifier checks once, not once for each way there. */
 #ifndef STATE_NEXT
 #define STATE_NEXT state_next
+#define STATE_ALIVE state_alive
 #endif
 
 /**
@@ -182,7 +188,7 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 					  struct step *step)
 {
 	__u32 head = word_head(word), count = word_count(word), tag = word_tag(word);
-	__u32 state = state_alive(a, p, word_state(word), head, now, root);
+	__u32 state = STATE_ALIVE(a, p, word_state(word), head, now, root);
 	const struct state *s = state_at(a, state), *start = state_at(a, root);
 	bool repeat;
 
@@ -218,7 +224,7 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 	p->knock[head].id = id;
 	if (count < KNOCKD_SEQUENCE_MAX)
 		count++;
-	step->state = state_alive(a, p, step->state, head, now, root);
+	step->state = STATE_ALIVE(a, p, step->state, head, now, root);
 	step->kind = repeat ? STEP_REPEAT : step->state == root ? STEP_WRONG : STEP_ADVANCED;
 	step->word = word_make(step->state, head, count, tag);
 	s = state_at(a, step->state);

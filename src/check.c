@@ -21,6 +21,7 @@ struct survey {
 	struct messages *messages;
 	struct port_set knock[2];     /* by CONF_TCP, CONF_UDP: ports of some sequence */
 	struct port_set protected[2]; /* ports that some door opens */
+	unsigned int silent[3];       /* how many of those are in no sequence; ICMP has none */
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -123,13 +124,19 @@ static struct pattern sequence_pattern(const struct survey *survey,
 /* The chance that a scan opens a sequence, in words. */
 struct chance {
 	char text[48];
+	bool good; /* for the scan */
 };
+
+/* That of three knocks with a thousand strays around them is smaller. */
+enum { CHANCE_SMALL = 1000000 };
 
 /*
  * A scan in random order sends each of N packets once. Strays clear, so all n knocks must follow
- * each other in their order: one of N (N-1) … (N-n+2) ways.
+ * each other in their order: one of N (N-1) … (N-n+2) ways. Packets to protected ports are no
+ * strays, and do not count.
  */
-static struct chance sequence_chance(const struct conf_sequence *sequence)
+static struct chance sequence_chance(const struct survey *survey,
+				     const struct conf_sequence *sequence)
 {
 	static const uint64_t packets[] = { 65535, 65535, 256 }; /* by protocol */
 	bool used[3] = { false, false, false };
@@ -139,7 +146,8 @@ static struct chance sequence_chance(const struct conf_sequence *sequence)
 	for (unsigned int i = 0; i < sequence->len; i++)
 		used[sequence->knock[i].proto] = true;
 	for (int proto = 0; proto < 3; proto++)
-		n += used[proto] ? packets[proto] : 0;
+		n += used[proto] ? packets[proto] - survey->silent[proto] : 0;
+	n = n < sequence->len ? sequence->len : n;
 	for (unsigned int i = 0; i + 1 < sequence->len; i++) {
 		if (i >= n || __builtin_mul_overflow(ways, n - i, &ways)) {
 			ways = 0;
@@ -150,13 +158,14 @@ static struct chance sequence_chance(const struct conf_sequence *sequence)
 		snprintf(chance.text, sizeof(chance.text), "less than 1 in 10^19");
 	else
 		snprintf(chance.text, sizeof(chance.text), "1 in %ju", (uintmax_t)ways);
+	chance.good = ways && ways < CHANCE_SMALL;
 	return chance;
 }
 
 static void sequence_check(struct survey *survey, const struct conf_door *door)
 {
 	const struct conf_sequence *sequence = &door->sequence;
-	struct chance chance = sequence_chance(sequence);
+	struct chance chance = sequence_chance(survey, sequence);
 	struct pattern pattern;
 
 	if (sequence->len == 0)
@@ -192,6 +201,11 @@ static void sequence_check(struct survey *survey, const struct conf_door *door)
 			    "door '%s' has only %u knocks; a full scan in random order opens it "
 			    "with a chance of %s; use three or more", door->name, sequence->len,
 			    chance.text);
+	else if (chance.good && !pattern.same)
+		warning_add(survey, sequence->line,
+			    "door '%s' is opened by a full scan in random order with a chance of "
+			    "%s, because so many ports are protected, and those clear no knocks; "
+			    "use more knocks", door->name, chance.text);
 }
 
 /* One knock must not both open and close. That they are equal is an error and found before. */
@@ -435,6 +449,10 @@ void check_conf(const struct conf *conf, const struct host_facts *facts,
 			    "its ports are open");
 	for (size_t i = 0; i < conf->door_count; i++)
 		door_survey(&survey, &conf->door[i]);
+	for (int proto = CONF_TCP; proto <= CONF_UDP; proto++)
+		for (unsigned int port = 1; port <= UINT16_MAX; port++)
+			survey.silent[proto] += port_set_has(&survey.protected[proto], port) &&
+						!port_set_has(&survey.knock[proto], port);
 	trust_check(&survey, &conf->trust);
 	for (size_t i = 0; i < conf->door_count; i++)
 		door_check(&survey, &conf->door[i]);

@@ -68,20 +68,24 @@ static char library_said[4096];
 
 static int library_print(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	char line[1024];
-	size_t used, len;
+	size_t used = strlen(library_said), len, over;
+	char *text;
 
-	if (level > LIBBPF_WARN)
+	if (level > LIBBPF_WARN || vasprintf(&text, format, arguments) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), format, arguments);
-	used = strlen(library_said);
-	len = strlen(line);
-	if (used + len + 1 > sizeof(library_said)) {
-		memmove(library_said, library_said + used / 2, used - used / 2 + 1);
-		used -= used / 2;
+	/* The end is what counts, of all that was said and of each text. */
+	len = strlen(text);
+	if (len >= sizeof(library_said)) {
+		memmove(text, text + len - sizeof(library_said) + 1, sizeof(library_said));
+		len = sizeof(library_said) - 1;
 	}
-	if (used + len + 1 <= sizeof(library_said))
-		memcpy(library_said + used, line, len + 1);
+	if (used + len >= sizeof(library_said)) {
+		over = used + len - sizeof(library_said) + 1;
+		memmove(library_said, library_said + over, used - over + 1);
+		used -= over;
+	}
+	memcpy(library_said + used, text, len + 1);
+	free(text);
 	return 0;
 }
 
@@ -136,12 +140,16 @@ static const char *kernel_lacks(void)
 	return NULL;
 }
 
-/* The last line but libbpf's own summary that says something. */
+/* What the verifier said last before its statistics; else all that was said. */
 static const char *library_reason(void)
 {
-	char *line = strstr(library_said, "BPF program load failed");
+	char *end = strstr(library_said, "\nprocessed "), *line;
 
-	return line ? line : library_said[0] ? library_said : "no reason given";
+	if (!end)
+		return library_said[0] ? library_said : "no reason given";
+	*end = '\0';
+	line = strrchr(library_said, '\n');
+	return line ? line + 1 : library_said;
 }
 
 static int load_failed(int result, struct datapath_error *error)
@@ -324,6 +332,29 @@ static void datapath_unload(struct datapath *dp)
 
 /* ---- surroundings ---- */
 
+/* What the programs look at before they ask a map: see struct surroundings. */
+static void surroundings_set(struct datapath *dp, const struct devices *devices,
+			     const struct device *guarded)
+{
+	volatile struct surroundings *to = &dp->skel->data->surroundings;
+	struct surroundings now = {
+		.forwarding = device_forwards(guarded->name),
+		.stacked = !strcmp(guarded->kind, "bond") || !strcmp(guarded->kind, "team"),
+	};
+
+	for (size_t i = 0; i < devices->count && !now.stacked; i++)
+		now.stacked = devices->at[i].stacked;
+	for (size_t i = 0; i < devices->address_count; i++) {
+		__u32 bit = address_bit(devices->address[i].word_be);
+
+		now.ours[bit / 64] |= 1ULL << bit % 64;
+	}
+	to->forwarding = now.forwarding;
+	to->stacked = now.stacked;
+	for (size_t i = 0; i < sizeof(now.ours) / sizeof(*now.ours); i++)
+		to->ours[i] = now.ours[i];
+}
+
 /* Make the set of addresses in the kernel what it is in @devices. */
 static int addresses_set(const struct datapath *dp, const struct devices *devices)
 {
@@ -350,7 +381,7 @@ static int addresses_set(const struct datapath *dp, const struct devices *device
 	return result;
 }
 
-int datapath_surroundings(struct datapath *dp, const struct devices *devices)
+int datapath_surroundings(struct datapath *dp, struct devices *devices)
 {
 	const struct device *guarded = devices_find_index(devices, dp->device);
 	int map = bpf_map__fd(dp->skel->maps.guarded), result = addresses_set(dp, devices);
@@ -358,12 +389,13 @@ int datapath_surroundings(struct datapath *dp, const struct devices *devices)
 
 	if (!guarded)
 		return -ENODEV;
-	dp->skel->data->surroundings.forwarding = device_forwards(guarded->name);
+	devices_stack(devices, dp->device);
+	surroundings_set(dp, devices, guarded);
 	for (size_t i = 0; i < devices->count; i++) {
 		const struct device *device = &devices->at[i];
 
 		key = device->index;
-		if (key != dp->device && !device_stacked(devices, device, dp->device))
+		if (key != dp->device && !device->stacked)
 			continue;
 		if (bpf_map_update_elem(map, &key, &one, BPF_ANY) && !result)
 			result = -errno;
@@ -372,8 +404,7 @@ int datapath_surroundings(struct datapath *dp, const struct devices *devices)
 	while (!bpf_map_get_next_key(map, last, &next)) {
 		const struct device *device = devices_find_index(devices, next);
 
-		if (next != dp->device &&
-		    (!device || !device_stacked(devices, device, dp->device))) {
+		if (next != dp->device && (!device || !device->stacked)) {
 			bpf_map_delete_elem(map, &next);
 			last = NULL;
 			continue;
@@ -446,7 +477,7 @@ static int outer_failed(const struct datapath *dp, int result, struct datapath_e
 
 /* One attempt: load, fill, attach the inner door, then the outer. Nothing stays on failure. */
 static int datapath_try(struct datapath *dp, const struct compiled *c,
-			const struct devices *devices, const struct device *device,
+			struct devices *devices, const struct device *device,
 			enum datapath_mode mode, bool *attaching, struct datapath_error *error)
 {
 	int result = datapath_load(dp, c, device->type == ARPHRD_ETHER, mode == DATAPATH_FRAGS,
@@ -456,7 +487,8 @@ static int datapath_try(struct datapath *dp, const struct compiled *c,
 	if (result)
 		goto unload;
 	result = datapath_surroundings(dp, devices);
-	if (result) {
+	/* More than there is room for: those left out are refused rather than let in. */
+	if (result && result != -E2BIG) {
 		error_set(error, "cannot tell the programs of the devices: %s", strerror(-result));
 		goto unload;
 	}
@@ -511,7 +543,7 @@ static bool device_parsed(const struct device *device)
 }
 
 int datapath_start(struct datapath **out, const struct compiled *compiled,
-		   const struct devices *devices, const struct device *device,
+		   struct devices *devices, const struct device *device,
 		   enum conf_xdp_mode wanted, struct datapath_error *error)
 {
 	enum datapath_mode first = wanted == CONF_XDP_GENERIC ? DATAPATH_GENERIC : DATAPATH_FRAGS;

@@ -33,7 +33,7 @@ unsigned int datapath_hz(void);
  * something, or another −errno.
  */
 int datapath_start(struct datapath **out, const struct compiled *compiled,
-		   const struct devices *devices, const struct device *device,
+		   struct devices *devices, const struct device *device,
 		   enum conf_xdp_mode mode, struct datapath_error *error);
 
 /** datapath_stop() - Detach both doors and release all. NULL is fine. */
@@ -53,7 +53,7 @@ const char *datapath_inner(const struct datapath *dp);
  * stacked on the guarded one, which addresses the host has, and whether it forwards.
  * Return: 0, −ENODEV when the guarded one is not among them, or −errno of the first failure.
  */
-int datapath_surroundings(struct datapath *dp, const struct devices *devices);
+int datapath_surroundings(struct datapath *dp, struct devices *devices);
 
 /** datapath_now() - The programs' jiffies. */
 __u64 datapath_now(const struct datapath *dp);

@@ -150,10 +150,15 @@ fail:
 int devices_read(struct devices *devices)
 {
 	struct devices found = {};
-	int error = netlink_dump(RTM_GETLINK, device_add, &found);
+	int error = 0;
 
-	if (!error)
-		error = netlink_dump(RTM_GETADDR, address_add, &found);
+	/* A list that changed while it was read is read again. */
+	for (int tries = 0; tries < 10 && (!tries || error == -EINTR); tries++) {
+		devices_free(&found);
+		error = netlink_dump(RTM_GETLINK, device_add, &found);
+		if (!error)
+			error = netlink_dump(RTM_GETADDR, address_add, &found);
+	}
 	if (error) {
 		devices_free(&found);
 		return error;
@@ -198,23 +203,45 @@ void devices_names(const struct devices *devices, char *text, size_t size)
 	}
 }
 
-bool device_stacked(const struct devices *devices, const struct device *upper, unsigned int index)
+/* Whether the device below @device only carries it, so that what arrives is not the same packet. */
+static bool device_tunnels(const struct device *device)
 {
-	static const char *const kinds[] = { "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap",
-					     "macsec" };
+	static const char *const kinds[] = {
+		"amt", "bareudp", "erspan", "geneve", "gre", "gretap", "gtp", "ip6erspan", "ip6gre",
+		"ip6gretap", "ip6tnl", "ipip", "netkit", "sit", "veth", "vti", "vti6", "vxlan",
+		"wireguard", "xfrm",
+	};
 
-	for (size_t layers = 0; upper && layers <= devices->count; layers++) {
-		bool stacks = false;
-
-		for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-			stacks |= !strcmp(upper->kind, kinds[i]);
-		if (!stacks || !upper->lower)
-			return false;
-		if (upper->lower == index)
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(device->kind, kinds[i]))
 			return true;
-		upper = devices_find_index(devices, upper->lower);
-	}
 	return false;
+}
+
+void devices_stack(struct devices *devices, unsigned int index)
+{
+	bool more = true;
+
+	for (size_t i = 0; i < devices->count; i++)
+		devices->at[i].stacked = false;
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < devices->count; i++) {
+			struct device *device = &devices->at[i];
+
+			for (size_t j = 0; j < devices->count && !device->stacked; j++) {
+				const struct device *below = &devices->at[j];
+
+				if (device->index == index ||
+				    (below->index != index && !below->stacked))
+					continue;
+				device->stacked = below->master == device->index ||
+						  (device->lower == below->index &&
+						   !device_tunnels(device));
+				more |= device->stacked;
+			}
+		}
+	}
 }
 
 struct default_route {
@@ -272,7 +299,8 @@ static bool setting_is_on(const char *family, const char *name)
 
 bool device_forwards(const char *name)
 {
-	return setting_is_on("ipv4", name) || setting_is_on("ipv6", name);
+	return setting_is_on("ipv4", name) || setting_is_on("ipv6", name) ||
+	       setting_is_on("ipv6", "all");
 }
 
 static int ethtool_ask(const char *name, void *command)

@@ -18,6 +18,7 @@ struct device {
 	unsigned int lower;    /* IFLA_LINK: index of the device below, 0: none or elsewhere */
 	unsigned int mtu;      /* bytes */
 	bool up;               /* administratively */
+	bool stacked;          /* on the device that devices_stack() was told */
 };
 
 struct devices {
@@ -42,11 +43,11 @@ const struct device *devices_find_index(const struct devices *devices, unsigned 
 void devices_names(const struct devices *devices, char *text, size_t size);
 
 /**
- * device_stacked() - Whether a packet that arrives on @upper may have come in by the device @index:
- * VLANs, macvlans and their like, also in several layers. Tunnels are not: their packets are the
- * tunnel's, and guarded only where the tunnel's device is.
+ * devices_stack() - Find the devices on which a packet may arrive that came in by device @index:
+ * VLANs, macvlans and their like, and the bridge or bond that one of them belongs to, in any number
+ * of layers. Tunnels are not: their packets are the tunnel's, and guarded only where its device is.
  */
-bool device_stacked(const struct devices *devices, const struct device *upper, unsigned int index);
+void devices_stack(struct devices *devices, unsigned int index);
 
 /** device_default_route() - Name of the device of the IPv4 default route in @name; 0 or −ENOENT. */
 int device_default_route(char name[IF_NAMESIZE]);

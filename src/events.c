@@ -21,7 +21,7 @@ struct events {
 	const struct compiled *compiled;
 	struct opening *heap; /* the earliest first */
 	size_t count, room;
-	__u64 unsaid;         /* stages not told so far, as the programs count them */
+	__u64 unsaid, lost;   /* stages not told and events lost, as counted when last logged */
 };
 
 struct events *events_new(struct datapath *dp, const struct conf *conf,
@@ -95,13 +95,23 @@ static void heap_remove(struct events *e, size_t i)
 		heap_settle(e, i);
 }
 
+/* Whether the two have one grant: IPv6 addresses are compared as far as Grant_Prefix6 goes. */
+static bool owners_equal(const struct events *e, const struct source *a, const struct source *b)
+{
+	__be32 differ = a->family ^ b->family;
+
+	for (int i = 0; i < 4; i++)
+		differ |= (a->word_be[i] ^ b->word_be[i]) &
+			  (a->family == 6 ? e->compiled->settings.grant_mask6_be[i] : ~0U);
+	return !differ;
+}
+
 static size_t heap_find(const struct events *e, const struct source *source, __u32 door)
 {
 	size_t i = 0;
 
-	while (i < e->count && (e->heap[i].door != door || e->heap[i].source.family !=
-				source->family || memcmp(e->heap[i].source.word_be, source->word_be,
-							 sizeof(source->word_be))))
+	while (i < e->count &&
+	       (e->heap[i].door != door || !owners_equal(e, &e->heap[i].source, source)))
 		i++;
 	return i;
 }
@@ -211,7 +221,13 @@ void events_handle(void *data, const struct event *event)
 
 void events_expire(struct events *e)
 {
+	__u64 lost = datapath_counter(e->dp, COUNTER_REASON, REASON_EVENT_LOST);
 	__u64 now = datapath_now(e->dp);
+
+	if (lost > e->lost)
+		log_line("%llu events not logged: they came too fast",
+			 (unsigned long long)(lost - e->lost));
+	e->lost = lost;
 
 	while (e->count && e->heap[0].until <= now) {
 		struct opening *first = &e->heap[0];

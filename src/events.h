@@ -17,7 +17,7 @@ void events_free(struct events *events);
 /** events_handle() - Log one event; as datapath_events_to() wants it, @data is struct events. */
 void events_handle(void *data, const struct event *event);
 
-/** events_expire() - Log the grants whose time is up. */
+/** events_expire() - Log the grants whose time is up, and how many events were lost. */
 void events_expire(struct events *events);
 
 /** events_next_ns() - When events_expire() is next due, on CLOCK_MONOTONIC; 0: not at all. */

@@ -265,7 +265,7 @@ static void start_log(const struct datapath *dp, const struct device *device)
 
 /* Guard @device until told to stop. */
 static int guard(const struct conf *conf, struct compiled *compiled,
-		 const struct devices *devices, const struct device *device, int mode, int signals)
+		 struct devices *devices, const struct device *device, int mode, int signals)
 {
 	int watch = devices_watch(), status = STATUS_FAILURE, error;
 	struct datapath_error why;
@@ -354,14 +354,31 @@ out:
 	return status;
 }
 
+/* No descriptor of ours may become standard error, to which lines are written. */
+static int descriptors_fill(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char *argv[])
 {
 	struct compiled compiled = {};
 	struct messages messages;
 	struct options options;
 	struct conf conf;
-	int status = options_parse(&options, argc, argv);
+	int status;
 
+	if (descriptors_fill())
+		return STATUS_FAILURE;
+	status = options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;
 	messages_init(&messages, options.config);

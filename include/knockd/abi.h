@@ -236,11 +236,21 @@ struct settings {
 	__u64 second;         /* jiffies in one second */
 };
 
-/* What may change while a config stands, written by the daemon into the programs' data. */
+/* What may change while a config stands; written by the daemon into the programs' data. */
 struct surroundings {
-	__u32 forwarding; /* 1: this host forwards IPv4 or IPv6 on some interface */
-	__u32 zero;
+	__u32 forwarding; /* 1: this host forwards what arrives on the guarded interface */
+	__u32 stacked;    /* 1: sockets may be bound to devices stacked on it, or above it */
+	__u64 ours[64];   /* a Bloom filter of this host's addresses, by address_bit() */
 };
+
+/* The bit of an address in the filter; 192.0.2.1 and ::192.0.2.1 may share it. */
+static inline __u32 address_bit(const __be32 word_be[4])
+{
+	__u32 hash = word_be[0] ^ word_be[1] * 0x85ebca6bU ^ word_be[2] * 0xc2b2ae35U ^
+		     word_be[3] * 0x27d4eb2fU;
+
+	return (hash ^ hash >> 16) * 0x9e3779b1U >> 20;
+}
 
 /* The programs' clock and CLOCK_MONOTONIC at one moment. */
 struct clock_reading {

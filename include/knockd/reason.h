@@ -22,7 +22,7 @@
 	X(GRANTED, PASS, "admitted by a live grant")                                               \
 	X(FLOW, PASS, "belongs to an admitted flow")                                               \
 	X(SOCKET, PASS, "belongs to a live connection of this host")                               \
-	X(SOCKET_UNSEEN, PASS, "in a VLAN, where a connection may exist that XDP cannot look up")  \
+	X(SOCKET_UNSEEN, PASS, "maybe of a connection on a stacked device, which XDP cannot see")  \
 	X(FORWARDED, PASS, "to another host; passes through untouched")                            \
 	X(CLOSED, CLOSE, "to a protected port, without a grant")                                  \
 	X(CLOSED_HANDED_ON, PASS, "to a protected port, handed on for the kernel to refuse")       \

@@ -424,8 +424,24 @@ static void every_continuation_without_a_connection_is_closed(struct world *w)
 	}
 }
 
+static void a_vlan_device(struct world *w)
+{
+	w->dp.skel->data->surroundings.stacked = 1;
+}
+
+static void a_segment_may_belong_to_a_stacked_device(struct world *w)
+{
+	struct frame f = segment(w, 22, ACK);
+
+	a_vlan_device(w);
+	expect(w, &f, REASON_SOCKET_UNSEEN);
+	frame_tag(&f, 0x8100, 42);
+	expect(w, &f, REASON_SOCKET_UNSEEN);
+}
+
 static void every_start_in_a_vlan_is_closed(struct world *w)
 {
+	a_vlan_device(w);
 	for (unsigned int flags = 0; flags < 256; flags++) {
 		struct frame f = segment(w, 22, flags);
 
@@ -713,11 +729,12 @@ static const struct fixture fixtures[] = {
 	{ "a SYN is closed whatever its other flags", &dropping, .run = every_start_is_closed },
 	{ "a segment without a connection is closed whatever its flags", &dropping,
 	  .run = every_continuation_without_a_connection_is_closed },
-	{ "data in a VLAN may belong to a connection that is not seen", &dropping,
-	  .packet = ack_to_ssh, .change = a_vlan, .expected = REASON_SOCKET_UNSEEN },
-	{ "data in a VLAN behind a priority tag may belong to a connection", &dropping,
-	  .packet = ack_to_ssh, .change = a_vlan_behind_a_priority_tag,
-	  .expected = REASON_SOCKET_UNSEEN },
+	{ "where devices are stacked a segment may belong to a connection that is not seen",
+	  &dropping, .run = a_segment_may_belong_to_a_stacked_device },
+	{ "data in a VLAN that has no device is closed", &dropping, .packet = ack_to_ssh,
+	  .change = a_vlan, .expected = REASON_CLOSED },
+	{ "data in a VLAN behind a priority tag is closed", &dropping, .packet = ack_to_ssh,
+	  .change = a_vlan_behind_a_priority_tag, .expected = REASON_CLOSED },
 	{ "data behind a priority tag is closed", &dropping, .packet = ack_to_ssh,
 	  .change = five_priority_tags, .expected = REASON_CLOSED },
 	{ "data in a VLAN is closed without an inner door", &outer_alone,

@@ -326,9 +326,28 @@ static void broadcast_is_closed_where_this_host_forwards(struct world *w)
 	expect(w, &f, REASON_CLOSED);
 }
 
-static void what_goes_to_another_host_is_closed_where_this_one_does_not_forward(struct world *w)
+/* Such as a guest that has a device of its own behind the same card. */
+static void what_goes_to_another_host_passes_where_this_one_does_not_forward(struct world *w)
 {
 	struct frame f = elsewhere(w, segment(w, 22, SYN));
+
+	expect(w, &f, REASON_FORWARDED);
+	f = elsewhere(w, segment(w, 22, ACK));
+	expect(w, &f, REASON_FORWARDED);
+}
+
+/* It may be an address that this host has but since a moment. */
+static void what_goes_to_another_host_is_closed_where_no_inner_door_stands(struct world *w)
+{
+	struct frame f = elsewhere(w, segment(w, 22, SYN));
+
+	expect(w, &f, REASON_CLOSED);
+}
+
+/* It may be a broadcast address of a network that only the routes know. */
+static void a_datagram_to_another_address_is_closed(struct world *w)
+{
+	struct frame f = elsewhere(w, datagram(w, 60000));
 
 	expect(w, &f, REASON_CLOSED);
 }
@@ -421,9 +440,14 @@ static const struct fixture fixtures[] = {
 	  .run = broadcast_is_closed_where_this_host_forwards, .only = 4 },
 	{ "under reset broadcast is closed where this host forwards", &resetting,
 	  .run = broadcast_is_closed_where_this_host_forwards, .only = 4 },
-	{ "what goes to another host is closed where this one does not forward", &dropping,
-	  .run = what_goes_to_another_host_is_closed_where_this_one_does_not_forward },
-	{ "the end of forwarding is noticed", &dropping, .run = forwarding_that_ends_is_noticed },
+	{ "what goes to another host passes where this one does not forward", &dropping,
+	  .run = what_goes_to_another_host_passes_where_this_one_does_not_forward },
+	{ "what goes to another host is closed where no inner door stands", &outer_alone,
+	  .run = what_goes_to_another_host_is_closed_where_no_inner_door_stands },
+	{ "a datagram to another address is closed", &dropping,
+	  .run = a_datagram_to_another_address_is_closed, .only = 4 },
+	{ "the end of forwarding is noticed", &outer_alone,
+	  .run = forwarding_that_ends_is_noticed },
 	{ "knocks to another host do not count", &dropping,
 	  .run = knocks_to_another_host_do_not_count },
 	{ "a stray to another host clears nothing", &dropping,
