@@ -566,89 +566,122 @@ static struct source_prefix prefix_key(const struct conf_prefix *p)
 	return key;
 }
 
-static bool prefix_covers(const struct conf_prefix *wide, const struct source_prefix *narrow)
+static bool prefix_covers(const struct source_prefix *wide, const struct source_prefix *narrow)
 {
-	struct source_prefix key = prefix_key(wide);
-	const __u8 *a = (const __u8 *)&key.family_be, *b = (const __u8 *)&narrow->family_be;
-	__u32 whole = key.length / 8, rest = key.length % 8;
+	const __u8 *a = (const __u8 *)&wide->family_be, *b = (const __u8 *)&narrow->family_be;
+	__u32 whole = wide->length / 8, rest = wide->length % 8;
 
-	if (key.length > narrow->length || memcmp(a, b, whole))
+	if (wide->length > narrow->length || memcmp(a, b, whole))
 		return false;
 	return !rest || !((a[whole] ^ b[whole]) >> (8 - rest));
 }
 
-static bool prefixes_cover(const struct conf_prefixes *prefixes, const struct source_prefix *narrow)
+/* One entry of a Trust or Knock_From. */
+struct source_entry {
+	struct source_prefix prefix;
+	size_t door; /* EVERY_DOOR: of the options */
+	bool trust;
+};
+
+#define EVERY_DOOR SIZE_MAX
+
+/* A prefix comes right before those that it covers. */
+static int entry_compare(const void *left, const void *right)
+{
+	const struct source_prefix *a = left, *b = right;
+	int order = memcmp(&a->family_be, &b->family_be, sizeof(*a) - sizeof(a->length));
+
+	return order ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static size_t entries_add(struct source_entry *entry, const struct conf_prefixes *prefixes,
+			  size_t door, bool trust)
 {
 	for (size_t i = 0; i < prefixes->count; i++)
-		if (prefix_covers(&prefixes->at[i], narrow))
-			return true;
-	return false;
+		entry[i] = (struct source_entry){ prefix_key(&prefixes->at[i]), door, trust };
+	return prefixes->count;
 }
 
-static void prefixes_add(struct compiled *c, const struct conf_prefixes *prefixes)
+static size_t entries_collect(struct source_entry *entry, const struct conf *conf)
 {
-	for (size_t i = 0; i < prefixes->count; i++) {
-		struct source_prefix key = prefix_key(&prefixes->at[i]);
-		size_t at = 0;
-
-		while (at < c->prefix_count && memcmp(&c->prefix[at], &key, sizeof(key)))
-			at++;
-		if (at == c->prefix_count)
-			c->prefix[c->prefix_count++] = key;
-	}
-}
-
-/* What the sources of @prefix may do; NULL: everyone else. */
-static void set_make(struct compiled *c, const struct conf *conf, __u32 set,
-		     const struct source_prefix *prefix)
-{
-	__u64 *knocks = c->knockers + (size_t)set * c->settings.door_words;
-	__u64 *trusted = c->trusts + (size_t)set * c->settings.area_words;
-	bool all = prefix && prefixes_cover(&conf->trust, prefix);
+	size_t count = entries_add(entry, &conf->trust, EVERY_DOOR, true);
 
 	for (size_t d = 0; d < conf->door_count; d++) {
-		const struct conf_door *door = &conf->door[d];
-
-		if (!door->knock_from.count ||
-		    (prefix && prefixes_cover(&door->knock_from, prefix)))
-			bit_set(knocks, d);
-		if (all || (prefix && prefixes_cover(&door->trust, prefix)))
-			for (size_t w = 0; w < c->settings.area_words; w++)
-				trusted[w] |= c->opens[d * c->settings.area_words + w];
+		count += entries_add(entry + count, &conf->door[d].trust, d, true);
+		count += entries_add(entry + count, &conf->door[d].knock_from, d, false);
 	}
+	qsort(entry, count, sizeof(*entry), entry_compare);
+	return count;
+}
+
+static void entry_apply(struct compiled *c, const struct conf *conf, __u32 set,
+			const struct source_entry *entry)
+{
+	__u64 *trusted = c->trusts + (size_t)set * c->settings.area_words;
+	size_t first = entry->door == EVERY_DOOR ? 0 : entry->door;
+	size_t end = entry->door == EVERY_DOOR ? conf->door_count : entry->door + 1;
+
+	if (!entry->trust)
+		bit_set(c->knockers + (size_t)set * c->settings.door_words, entry->door);
+	for (size_t d = first; entry->trust && d < end; d++)
+		for (size_t w = 0; w < c->settings.area_words; w++)
+			trusted[w] |= c->opens[d * c->settings.area_words + w];
+}
+
+/* A new prefix may at first what the nearest one that covers it may; @above holds the sets of those
+ * that cover the one before, the nearest last. */
+static __u32 set_begin(struct compiled *c, const struct source_prefix *prefix, __u32 *above,
+		       size_t *depth)
+{
+	__u32 set = c->prefix_count + 1, from;
+
+	while (*depth && !prefix_covers(&c->prefix[above[*depth - 1] - 1], prefix))
+		--*depth;
+	from = *depth ? above[*depth - 1] : 0;
+	memcpy(c->knockers + (size_t)set * c->settings.door_words,
+	       c->knockers + (size_t)from * c->settings.door_words,
+	       c->settings.door_words * sizeof(*c->knockers));
+	memcpy(c->trusts + (size_t)set * c->settings.area_words,
+	       c->trusts + (size_t)from * c->settings.area_words,
+	       c->settings.area_words * sizeof(*c->trusts));
+	c->prefix[c->prefix_count] = *prefix;
+	c->prefix_set[c->prefix_count++] = set;
+	above[(*depth)++] = set;
+	return set;
 }
 
 static int sources_make(struct compiled *c, const struct conf *conf)
 {
-	size_t most = conf->trust.count;
+	__u32 above[32 + 128 + 1], set = 0;
+	struct source_entry *entry;
+	size_t most = conf->trust.count, count, depth = 0;
+	int error = -ENOMEM;
 
 	for (size_t d = 0; d < conf->door_count; d++)
 		most += conf->door[d].trust.count + conf->door[d].knock_from.count;
+	c->settings.door_words = bit_words(conf->door_count);
+	c->settings.sources = most > 0;
+	entry = calloc(most + 1, sizeof(*entry));
 	c->prefix = calloc(most + 1, sizeof(*c->prefix));
 	c->prefix_set = calloc(most + 1, sizeof(*c->prefix_set));
-	if (!c->prefix || !c->prefix_set)
-		return -ENOMEM;
-	prefixes_add(c, &conf->trust);
-	for (size_t d = 0; d < conf->door_count; d++) {
-		prefixes_add(c, &conf->door[d].trust);
-		prefixes_add(c, &conf->door[d].knock_from);
+	c->knockers = calloc((most + 1) * c->settings.door_words, sizeof(*c->knockers));
+	c->trusts = calloc((most + 1) * c->settings.area_words, sizeof(*c->trusts));
+	if (!entry || !c->prefix || !c->prefix_set || !c->knockers || !c->trusts)
+		goto out;
+	error = 0;
+	for (size_t d = 0; d < conf->door_count; d++)
+		if (!conf->door[d].knock_from.count)
+			bit_set(c->knockers, d);
+	count = entries_collect(entry, conf);
+	for (size_t i = 0; i < count; i++) {
+		if (!i || entry_compare(&entry[i], &entry[i - 1]))
+			set = set_begin(c, &entry[i].prefix, above, &depth);
+		entry_apply(c, conf, set, &entry[i]);
 	}
-
-	c->settings.sources = c->prefix_count > 0;
 	c->settings.set_count = c->prefix_count + 1;
-	c->settings.door_words = bit_words(conf->door_count);
-	c->knockers = calloc((size_t)c->settings.set_count * c->settings.door_words,
-			     sizeof(*c->knockers));
-	c->trusts = calloc((size_t)c->settings.set_count * c->settings.area_words,
-			   sizeof(*c->trusts));
-	if (!c->knockers || !c->trusts)
-		return -ENOMEM;
-	set_make(c, conf, 0, NULL);
-	for (size_t i = 0; i < c->prefix_count; i++) {
-		c->prefix_set[i] = i + 1;
-		set_make(c, conf, i + 1, &c->prefix[i]);
-	}
-	return 0;
+out:
+	free(entry);
+	return error;
 }
 
 /* ---- doors and what is left ---- */
