@@ -6,6 +6,7 @@
 #   scripts/deps.sh         to build
 #   scripts/deps.sh demo    to build and to run scripts/demo.sh
 #   scripts/deps.sh test    to build and to run scripts/check.sh
+#   scripts/deps.sh vm      to run scripts/vm-test.sh on what has been built
 set -eu
 
 packages="clang libbpf-dev bpftool libelf-dev zlib1g-dev libmnl-dev pkgconf make gcc libc6-dev"
@@ -15,8 +16,9 @@ demo) packages="$packages iproute2 iputils-ping util-linux" ;;
 test)
 	packages="$packages iproute2 util-linux procps libcmocka-dev valgrind nmap netcat-openbsd"
 	packages="$packages python3 iputils-ping mandoc shellcheck" ;;
+vm) packages="qemu-system-x86 busybox-static xz-utils" ;;
 *)
-	echo "usage: $0 [build|demo|test]" >&2
+	echo "usage: $0 [build|demo|test|vm]" >&2
 	exit 2 ;;
 esac
 

@@ -30,24 +30,6 @@ if [ ! -x build/knockd ] || [ ${#FIXTURES[@]} -eq 0 ]; then
 	exit 1
 fi
 
-# What the build does not need: the machine, and what fills it.
-packages_install() {
-	local package status missing=()
-	for package in qemu-system-x86 busybox-static xz-utils; do
-		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || true
-		[ "$status" = installed ] || missing+=("$package")
-	done
-	[ ${#missing[@]} -gt 0 ] || return 0
-	echo "installing: ${missing[*]}"
-	if [ "$(id -u)" -ne 0 ]; then
-		echo "$0: as root: apt-get install ${missing[*]}" >&2
-		exit 1
-	fi
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
-}
-
 # ---- the kernel ----
 
 # The release of Debian whose archive has the series, for when this host's own has not.
@@ -215,8 +197,7 @@ kernel_test() {
 	fi
 	echo "vm $version: $RESULT ($SECONDS s)"
 }
-
-packages_install
+scripts/deps.sh vm
 # For the knock client.
 scripts/services.sh
 mkdir -p "$STORE"

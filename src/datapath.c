@@ -355,63 +355,69 @@ static void surroundings_set(struct datapath *dp, const struct devices *devices,
 		to->ours[i] = now.ours[i];
 }
 
-/* Make the set of addresses in the kernel what it is in @devices. */
-static int addresses_set(const struct datapath *dp, const struct devices *devices)
+/* Remove from @map what @keep does not want; @size is that of a key, at most struct source's. */
+static void map_prune(int map, size_t size, bool (*keep)(const void *key, const struct datapath *dp,
+							 const struct devices *devices),
+		      const struct datapath *dp, const struct devices *devices)
 {
-	int map = bpf_map__fd(dp->skel->maps.addresses), result = 0;
-	struct source key, next, *last = NULL;
-	__u32 one = 1;
+	struct source key, next;
+	void *last = NULL;
 
-	for (size_t i = 0; i < devices->address_count; i++)
-		if (bpf_map_update_elem(map, &devices->address[i], &one, BPF_ANY) && !result)
-			result = -errno;
 	while (!bpf_map_get_next_key(map, last, &next)) {
-		bool known = false;
-
-		for (size_t i = 0; i < devices->address_count && !known; i++)
-			known = !memcmp(&devices->address[i], &next, sizeof(next));
-		if (!known) {
+		if (!keep(&next, dp, devices)) {
 			bpf_map_delete_elem(map, &next);
 			last = NULL;
 			continue;
 		}
-		key = next;
+		memcpy(&key, &next, size);
 		last = &key;
 	}
-	return result;
+}
+
+static bool address_keep(const void *key, const struct datapath *dp, const struct devices *devices)
+{
+	(void)dp;
+	for (size_t i = 0; i < devices->address_count; i++)
+		if (!memcmp(&devices->address[i], key, sizeof(devices->address[i])))
+			return true;
+	return false;
+}
+
+/* The guarded device itself stays, come what may. */
+static bool device_keep(const void *key, const struct datapath *dp, const struct devices *devices)
+{
+	const struct device *device;
+	__u32 index;
+
+	memcpy(&index, key, sizeof(index));
+	device = devices_find_index(devices, index);
+	return index == dp->device || (device && device->stacked);
 }
 
 int datapath_surroundings(struct datapath *dp, struct devices *devices)
 {
 	const struct device *guarded = devices_find_index(devices, dp->device);
-	int map = bpf_map__fd(dp->skel->maps.guarded), result = addresses_set(dp, devices);
-	__u32 key, next, one = 1, *last = NULL;
+	int addresses = bpf_map__fd(dp->skel->maps.addresses);
+	int stacked = bpf_map__fd(dp->skel->maps.guarded);
+	__u32 one = 1;
+	int result = 0;
 
 	if (!guarded)
 		return -ENODEV;
 	devices_stack(devices, dp->device);
 	surroundings_set(dp, devices, guarded);
+	for (size_t i = 0; i < devices->address_count; i++)
+		if (bpf_map_update_elem(addresses, &devices->address[i], &one, BPF_ANY) && !result)
+			result = -errno;
 	for (size_t i = 0; i < devices->count; i++) {
 		const struct device *device = &devices->at[i];
 
-		key = device->index;
-		if (key != dp->device && !device->stacked)
-			continue;
-		if (bpf_map_update_elem(map, &key, &one, BPF_ANY) && !result)
+		if ((device == guarded || device->stacked) &&
+		    bpf_map_update_elem(stacked, &device->index, &one, BPF_ANY) && !result)
 			result = -errno;
 	}
-	/* Then forget what is gone; the guarded device itself stays, come what may. */
-	while (!bpf_map_get_next_key(map, last, &next)) {
-		const struct device *device = devices_find_index(devices, next);
-
-		if (next != dp->device && (!device || !device->stacked)) {
-			bpf_map_delete_elem(map, &next);
-			last = NULL;
-			continue;
-		}
-		key = next;
-		last = &key;
-	}
+	map_prune(addresses, sizeof(struct source), address_keep, dp, devices);
+	map_prune(stacked, sizeof(__u32), device_keep, dp, devices);
 	return result;
 }
 
