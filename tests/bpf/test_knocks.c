@@ -3,6 +3,9 @@
  * Knocks: what is one, what is a stray, what is a repeat, which sequences open. That the decider is
  * right for every order of knocks is shown by the unit tests; here it is about packets.
  */
+#include <pthread.h>
+#include <sched.h>
+
 #include "harness.h"
 
 #define OPTIONS                                                                                    \
@@ -19,6 +22,15 @@
 	"	Open = 22\n"
 
 static const struct setup one_door = { .conf = OPTIONS SSH };
+
+/* Room for all the sources of the parallel fixtures. */
+static const struct setup crowded = { .conf =
+	"[options]\n"
+	"	Interface = door0\n"
+	"	Max_Grants = 1024\n"
+	"	Max_Sources = 8192\n"
+	SSH
+};
 
 static const struct setup two_doors = { .conf = OPTIONS SSH
 	"[mail]\n"
@@ -640,6 +652,108 @@ static void more_than_ten_stages_in_a_second_are_not_told(struct world *w)
 	assert_int_equal(EVENT_OPENED, w->event[3].kind);
 }
 
+enum { CROWD = 200, KNOCKS = 3, PROCESSORS = 2 };
+
+/* Knocks that are sent on several CPUs at once. */
+struct crowd {
+	struct world *w;
+	struct frame frame[CROWD][KNOCKS];
+	pthread_barrier_t barrier;
+	bool (*mine)(unsigned int processor, unsigned int source, unsigned int knock);
+};
+
+struct processor {
+	struct crowd *crowd;
+	unsigned int number;
+};
+
+/* Each source's next knock is on the other CPU, as with a card of several queues. */
+static bool in_turns(unsigned int processor, unsigned int source, unsigned int knock)
+{
+	return (source + knock) % PROCESSORS == processor;
+}
+
+/* Each knock arrives twice, on both CPUs at once. */
+static bool on_both(unsigned int processor, unsigned int source, unsigned int knock)
+{
+	(void)processor;
+	(void)source;
+	(void)knock;
+	return true;
+}
+
+static void *processor_run(void *argument)
+{
+	const struct processor *p = argument;
+	cpu_set_t set;
+
+	/* Where there is but one CPU, the kernel's preemption has to do. */
+	CPU_ZERO(&set);
+	CPU_SET(p->number, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	for (unsigned int knock = 0; knock < KNOCKS; knock++) {
+		pthread_barrier_wait(&p->crowd->barrier);
+		for (unsigned int source = 0; source < CROWD; source++)
+			if (p->crowd->mine(p->number, source, knock))
+				frame_run(p->crowd->w, &p->crowd->frame[source][knock], 1);
+	}
+	return NULL;
+}
+
+static void crowd_knocks(struct world *w, bool (*mine)(unsigned int, unsigned int, unsigned int))
+{
+	static const char *const knocks[KNOCKS] = { "7000", "8000:udp", "9000" };
+	struct crowd *crowd = calloc(1, sizeof(*crowd));
+	struct processor processors[PROCESSORS];
+	pthread_t threads[PROCESSORS];
+
+	assert_non_null(crowd);
+	crowd->w = w;
+	crowd->mine = mine;
+	for (unsigned int source = 0; source < CROWD; source++) {
+		source_number(w, source + 1);
+		for (unsigned int knock = 0; knock < KNOCKS; knock++) {
+			char *end;
+
+			crowd->frame[source][knock] = knock_frame(w, knocks[knock], &end);
+		}
+	}
+	assert_int_equal(0, pthread_barrier_init(&crowd->barrier, NULL, PROCESSORS));
+	for (unsigned int i = 0; i < PROCESSORS; i++) {
+		processors[i] = (struct processor){ crowd, i };
+		assert_int_equal(0, pthread_create(&threads[i], NULL, processor_run,
+						   &processors[i]));
+	}
+	for (unsigned int i = 0; i < PROCESSORS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&crowd->barrier);
+	free(crowd);
+}
+
+/* All of the crowd are let in, and nobody else. */
+static void crowd_is_in(struct world *w)
+{
+	for (unsigned int source = 0; source <= CROWD + 1; source++) {
+		source_number(w, source);
+		if (source && source <= CROWD)
+			port_open(w, 22);
+		else
+			port_closed(w, 22);
+	}
+}
+
+static void knocks_in_turns_on_two_processors_are_all_counted(struct world *w)
+{
+	crowd_knocks(w, in_turns);
+	crowd_is_in(w);
+}
+
+static void knocks_doubled_on_two_processors_open_all_the_same(struct world *w)
+{
+	crowd_knocks(w, on_both);
+	crowd_is_in(w);
+}
+
 static const struct fixture fixtures[] = {
 	{ "the right sequence opens", &one_door, .run = the_right_sequence_opens },
 	{ "every knock passes, the opening one too", &one_door,
@@ -737,6 +851,10 @@ static const struct fixture fixtures[] = {
 	  .run = a_knock_without_room_for_progress_is_lost_and_passes },
 	{ "only a first knock makes progress", &one_door,
 	  .run = only_a_first_knock_makes_progress },
+	{ "knocks in turns on two CPUs are all counted", &crowded,
+	  .run = knocks_in_turns_on_two_processors_are_all_counted },
+	{ "knocks doubled on two CPUs open all the same", &crowded,
+	  .run = knocks_doubled_on_two_processors_open_all_the_same },
 	{ "more than ten stages in a second are not told", &one_door,
 	  .run = more_than_ten_stages_in_a_second_are_not_told },
 };
