@@ -39,7 +39,7 @@ ping_both() {
 }
 
 route_has_mtu() {
-	ip -n "$SERVER" route get "$1" | grep -q "mtu $2"
+	ip -n "$SERVER" route get "$1" | grep "mtu $2" >/dev/null
 }
 
 for closed in drop reset; do

@@ -171,7 +171,7 @@ world() {
 }
 
 has_carrier() {
-	ip -n "$1" link show dev eth0 | grep -q LOWER_UP
+	ip -n "$1" link show dev eth0 | grep LOWER_UP >/dev/null
 }
 
 # Ends what runs in our namespaces, which is ours, and takes them away.
@@ -353,7 +353,7 @@ log_mark() {
 }
 
 logged_since() {
-	tail -n "+$((LOG_MARK + 1))" "$T/knockd.log" | grep -q -e "$1"
+	tail -n "+$((LOG_MARK + 1))" "$T/knockd.log" | grep -e "$1" >/dev/null
 }
 
 # knockd_stop, knockd_stop_by SIGNAL: it must exit with 0.
@@ -381,19 +381,31 @@ knockd_refuses() {
 	nothing_attached || fail "after knockd $* nothing is attached"
 }
 
-# nothing_attached: no XDP program on the server's eth0, no sk_lookup program in its namespace.
-nothing_attached() {
-	! ip -n "$SERVER" -d link show dev eth0 | grep -q 'prog/xdp\|xdpgeneric\|xdp id' &&
-		! sk_lookup_attached
+# device_shows REGEX: of the server's eth0. Output goes into a variable first: a grep that has seen
+# enough would end what writes to it, and so fail the pipe.
+device_shows() {
+	local shown
+	shown=$(ip -n "$SERVER" -d link show dev eth0) || fail "the server has eth0"
+	grep -q "$1" <<<"$shown"
 }
 
+# nothing_attached: no XDP program on the server's eth0, no sk_lookup program in its namespace.
+nothing_attached() {
+	! device_shows 'prog/xdp\|xdpgeneric\|xdp id' && ! sk_lookup_attached
+}
+
+# Links of other tests may vanish while they are listed; then the list is made again.
 sk_lookup_attached() {
-	local inode
+	local inode links tries
 	inode=$(in_server stat -L -c %i /proc/self/ns/net)
-	bpftool link show 2>/dev/null | grep -q "netns_ino $inode  *attach_type sk_lookup"
+	for tries in 1 2 3 4 5 6 7 8 9 10; do
+		links=$(bpftool link show 2>/dev/null) && break
+		[ "$tries" -lt 10 ] || fail "bpftool lists the links"
+	done
+	grep -q "netns_ino $inode  *attach_type sk_lookup" <<<"$links"
 }
 
 # attached: both doors are there.
 attached() {
-	ip -n "$SERVER" -d link show dev eth0 | grep -q 'prog/xdp' && sk_lookup_attached
+	device_shows 'prog/xdp' && sk_lookup_attached
 }
