@@ -80,8 +80,6 @@ static __always_inline bool door_opens(const __u64 *opens, __u32 door, __u32 doo
 	return word && *word >> (area % 64) & 1;
 }
 
-enum grant_result { GRANT_NEW, GRANT_RENEWED, GRANT_FULL };
-
 /** grant_find() - The cell of @door and @source in any condition that still shows them, or −1. */
 static __always_inline int grant_find(struct grant_bucket *bucket, __u32 door,
 				      const struct source *source)

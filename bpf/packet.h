@@ -55,9 +55,7 @@ struct packet {
 };
 
 enum {
-	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
-	TCP_RST = 0x04,
 	TCP_ACK = 0x10,
 };
 
@@ -91,7 +89,7 @@ static __always_inline const void *cursor_at(const struct cursor *c, __u32 offse
 
 /* What a walk over headers found, packed into the one number that a global function returns. */
 #define WALK_FAILED (~0U)
-enum { WALK_OFFSET_BITS = 13, WALK_TYPE_SHIFT = 13, WALK_FLAG_SHIFT = 29 };
+enum { WALK_TYPE_SHIFT = 13, WALK_FLAG_SHIFT = 29 };
 
 static __always_inline bool ethertype_is_vlan(__u16 type_be)
 {

@@ -48,13 +48,8 @@ static void usage(FILE *out)
 
 static int mode_parse(const char *text)
 {
-	static const char *const names[] = {
-		[CONF_XDP_AUTO] = "auto", [CONF_XDP_NATIVE] = "native",
-		[CONF_XDP_GENERIC] = "generic",
-	};
-
-	for (int i = 0; i < 3; i++)
-		if (!strcmp(text, names[i]))
+	for (int i = 0; conf_xdp_mode_names[i]; i++)
+		if (!strcmp(text, conf_xdp_mode_names[i]))
 			return i;
 	return -1;
 }
