@@ -13,6 +13,8 @@ PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/knockd
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 
 BUILD := build
 CC ?= cc
@@ -27,9 +29,9 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(W
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS ?= -O2 -g
 CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' $(WARN) \
-	-Iinclude -Isrc -I$(BUILD) -MMD -MP $(shell $(PKG_CONFIG) --cflags libbpf libmnl)
+	-Iinclude -Isrc -I$(BUILD) -MMD -MP $(shell $(PKG_CONFIG) --cflags libbpf libmnl libseccomp)
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now
-LIBS := $(shell $(PKG_CONFIG) --libs libbpf libelf zlib libmnl)
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf libelf zlib libmnl libseccomp)
 
 # The BPF side needs <asm/types.h>, which multiarch systems keep in a folder of their own.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -37,10 +39,14 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := check compile conf lex message number parse print reason
-DAEMON := $(PURE) datapath device events log loop main
+PURE := check compile conf event_text failure lex message notify number output parse print privs \
+	reason ring view
+KERNEL := counters datapath device generation load migrate pins process surround
+DAEMON := $(PURE) $(KERNEL) config events helper log loop main
+KNOCKCTL := $(PURE) device generation pins process knockctl ctl ctl_order ctl_show ctl_watch
 PURE_OBJ := $(PURE:%=$(BUILD)/src/%.o)
 DAEMON_OBJ := $(DAEMON:%=$(BUILD)/src/%.o)
+KNOCKCTL_OBJ := $(KNOCKCTL:%=$(BUILD)/src/%.o)
 SKELETON := $(BUILD)/knockd.skel.h
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -51,16 +57,19 @@ TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/sy
 .DELETE_ON_ERROR:
 .PHONY: all check tests ours install uninstall clean
 
-all: $(BUILD)/knockd
+all: $(BUILD)/knockd $(BUILD)/knockctl
 
 $(BUILD)/knockd: $(DAEMON_OBJ)
+	$(call SAY,LD,$@)$(CC) $(LDFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/knockctl: $(KNOCKCTL_OBJ)
 	$(call SAY,LD,$@)$(CC) $(LDFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call SAY,CC,$@)$(CC) $(CFLAGS) $(CFLAGS_ALL) $(HARDEN) -c -o $@ $<
 
-$(BUILD)/src/datapath.o: $(SKELETON)
+$(BUILD)/src/load.o: $(SKELETON)
 
 $(BUILD)/bpf/%.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
@@ -73,7 +82,7 @@ $(SKELETON): $(BUILD)/bpf/knockd.o
 # ---- tests ----
 
 TEST_CFLAGS := $(CFLAGS_ALL) -Ibpf -I.
-TEST_LIBS = -lcmocka -lpthread -lm
+TEST_LIBS = -lcmocka -lpthread -lm $(shell $(PKG_CONFIG) --libs libseccomp)
 
 tests: $(UNIT) $(UNIT_SAN) $(FIXTURES) $(TOOLS)
 
@@ -96,14 +105,20 @@ $(BUILD)/sanitized/unit/%: tests/unit/%.c $(PURE_SAN)
 	$(call SAY,TEST,$@)$(CC) -O1 -g $(TEST_CFLAGS) $(SANITIZERS) -o $@ $< $(PURE_SAN) \
 		$(TEST_LIBS)
 
-# The fixtures hold datapath.c itself, to load the programs as it does without attaching them.
-FIXTURE_OBJ := $(PURE_OBJ) $(BUILD)/src/device.o
+# The fixtures hold load.c itself, to load the programs as it does without attaching them.
+FIXTURE_OBJ := $(PURE_OBJ) $(patsubst %,$(BUILD)/src/%.o,$(filter-out load datapath,$(KERNEL)))
 
 $(BUILD)/tests/bpf/%: tests/bpf/%.c $(FIXTURE_OBJ) $(SKELETON) $(wildcard tests/bpf/*.h) \
-		src/datapath.c
+		src/load.c
 	@mkdir -p $(@D)
 	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(FIXTURE_OBJ) $(TEST_LIBS) \
 		$(LIBS)
+
+# It holds pins.c itself, to be killed between any two of its steps.
+$(BUILD)/tests/bpf/test_pins: tests/bpf/test_pins.c src/pins.c $(BUILD)/src/failure.o
+	@mkdir -p $(@D)
+	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(BUILD)/src/failure.o \
+		$(TEST_LIBS) $(LIBS)
 
 $(BUILD)/tests/system/%: tests/system/%.c
 	@mkdir -p $(@D)
@@ -111,8 +126,24 @@ $(BUILD)/tests/system/%: tests/system/%.c
 
 # ---- install ----
 
-FILES := $(SBINDIR)/knockd $(MANDIR)/man8/knockd.8 $(MANDIR)/man5/knockd.conf.5 \
-	$(DOCDIR)/knockd.conf.example
+# FROM:TO:MODE of every file, where TO begins with the folder's variable.
+UNITS := knockd.service knockd@.service
+INSTALL := $(BUILD)/knockd:$(SBINDIR)/knockd:755 \
+	$(BUILD)/knockctl:$(SBINDIR)/knockctl:755 \
+	src/knockd.8:$(MANDIR)/man8/knockd.8:644 \
+	src/knockctl.8:$(MANDIR)/man8/knockctl.8:644 \
+	src/knockd.conf.5:$(MANDIR)/man5/knockd.conf.5:644 \
+	$(foreach u,$(UNITS),$(BUILD)/systemd/$(u):$(UNITDIR)/$(u):644) \
+	scripts/knockctl.bash-completion:$(COMPLETIONDIR)/knockctl:644 \
+	scripts/systemd/strict.conf:$(DOCDIR)/strict.conf:644 \
+	scripts/init/knockd:$(DOCDIR)/init.example:755 \
+	knockd.conf.example:$(DOCDIR)/knockd.conf.example:644
+part = $(word $(1),$(subst :, ,$(2)))
+FILES := $(foreach f,$(INSTALL),$(call part,2,$(f)))
+
+$(BUILD)/systemd/%: scripts/systemd/%
+	@mkdir -p $(@D)
+	$(call SAY,UNIT,$@)sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
 
 # Files that a package owns are the package's business.
 ours:
@@ -121,11 +152,11 @@ ours:
 			echo "$$f belongs to package $${owner%%:*}; left alone" >&2; exit 1; \
 		fi; done
 
-install: all ours
-	install -D -m 755 $(BUILD)/knockd $(DESTDIR)$(SBINDIR)/knockd
-	install -D -m 644 src/knockd.8 $(DESTDIR)$(MANDIR)/man8/knockd.8
-	install -D -m 644 src/knockd.conf.5 $(DESTDIR)$(MANDIR)/man5/knockd.conf.5
-	install -D -m 644 knockd.conf.example $(DESTDIR)$(DOCDIR)/knockd.conf.example
+install: all ours $(UNITS:%=$(BUILD)/systemd/%)
+	$(Q)set -e; $(foreach f,$(INSTALL),\
+		echo $(DESTDIR)$(call part,2,$(f)); \
+		install -D -m $(call part,3,$(f)) $(call part,1,$(f)) \
+			$(DESTDIR)$(call part,2,$(f));)
 
 uninstall: ours
 	rm -f $(FILES:%=$(DESTDIR)%)

@@ -26,12 +26,13 @@ static __always_inline void reason_count(enum reason reason)
  */
 static __always_inline bool limit_take(enum limit which, __u64 now, __u32 per_second)
 {
-	__u32 key = which, second = settings.second ? now / settings.second : 0;
-	__u64 *limit = bpf_map_lookup_elem(&limits, &key);
-	__u64 word;
+	__u32 second = settings.second ? now / settings.second : 0;
+	struct shared *s = table(&shared);
+	__u64 *limit, word;
 
-	if (!limit)
+	if (!s)
 		return false;
+	limit = &s->limit[which];
 	word = *(volatile __u64 *)limit;
 	if (word >> 32 != second) {
 		/* Whoever comes first opens the new second; the others take from it. */
@@ -53,7 +54,11 @@ static __always_inline struct event *event_begin(enum event_kind kind, const str
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
 	if (!event) {
+		struct shared *s = table(&shared);
+
 		reason_count(REASON_EVENT_LOST);
+		if (s)
+			__sync_fetch_and_add(&s->events_lost, 1);
 		return NULL;
 	}
 	__builtin_memset(event, 0, sizeof(*event));

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "admit.h"
+#include "order.h"
 #include "packet.h"
 #include "progress.h"
 #include "socket.h"
@@ -303,6 +304,28 @@ int knockd_outer(struct xdp_md *ctx)
 	return verdict_xdp(packet_judge(ctx));
 }
 
+/*
+ * A config on trial: until it is confirmed each door has a program that looks at the time first.
+ * Past it the config before judges, and where there is none, nobody.
+ */
+static __always_inline bool trial_over(void)
+{
+	const volatile struct shared *s = table(&shared);
+	__u64 until = s ? s->confirm_until : 0;
+
+	return until && until <= bpf_jiffies64();
+}
+
+SEC("xdp")
+int knockd_outer_trial(struct xdp_md *ctx)
+{
+	if (trial_over()) {
+		bpf_tail_call(ctx, &former_outer, 0);
+		return verdict_xdp(REASON_UNCONFIRMED);
+	}
+	return verdict_xdp(packet_judge(ctx));
+}
+
 /* ---- the inner door ---- */
 
 /* The connection that the kernel looks a listening socket up for, as the outer door knows it. */
@@ -369,18 +392,33 @@ static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
 	return REASON_INNER_CLOSED;
 }
 
-SEC("sk_lookup")
-int knockd_inner(struct bpf_sk_lookup *ctx)
+/* Whether the outer door only wants to know which sockets there are. */
+static __always_inline bool lookup_is_ours(void)
 {
 	const __u32 *asking = table(&looking);
 
-	/* The outer door only wants to know which sockets there are. */
-	if (asking && *asking)
+	return asking && *asking;
+}
+
+SEC("sk_lookup")
+int knockd_inner(struct bpf_sk_lookup *ctx)
+{
+	return lookup_is_ours() ? SK_PASS : verdict_sk_lookup(lookup_judge(ctx));
+}
+
+SEC("sk_lookup")
+int knockd_inner_trial(struct bpf_sk_lookup *ctx)
+{
+	if (lookup_is_ours())
 		return SK_PASS;
+	if (trial_over()) {
+		bpf_tail_call(ctx, &former_inner, 0);
+		return verdict_sk_lookup(REASON_UNCONFIRMED);
+	}
 	return verdict_sk_lookup(lookup_judge(ctx));
 }
 
-/* ---- for the daemon ---- */
+/* ---- for the daemon and knockctl ---- */
 
 /* What the programs' clock shows, so that the daemon can tell it in its own. */
 SEC("syscall")
@@ -389,4 +427,11 @@ int knockd_clock(struct clock_reading *reading)
 	reading->jiffies = bpf_jiffies64();
 	reading->monotonic_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+/* An order of an administrator; returns enum order_result. */
+SEC("syscall")
+int knockd_order(struct order_form *form)
+{
+	return order_obey(form);
 }

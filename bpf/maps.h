@@ -32,6 +32,20 @@ CONFIG_TABLE(opens, sizeof(__u64));    /* bit matrix: door × area that it opens
 CONFIG_TABLE(knockers, sizeof(__u64)); /* bit matrix: set of sources × door it may knock at */
 CONFIG_TABLE(trusts, sizeof(__u64));   /* bit matrix: set of sources × area it needs no knock for */
 
+/* A table that only the daemon, its successor and knockctl read; one value, mapped by them. */
+#define READERS_TABLE(name, size)                                                                  \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, 1);                                                            \
+		__uint(key_size, sizeof(__u32));                                                   \
+		__uint(value_size, size); /* at load, but for about */                             \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+	} name SEC(".maps")
+
+READERS_TABLE(names, sizeof(struct door_name));
+READERS_TABLE(stages, sizeof(struct stage));
+READERS_TABLE(paths, sizeof(struct path));
+
 /* Prefix → its set of sources. Every prefix of the config is in it, so the longest says all. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -98,6 +112,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* at load: doors */
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } quotas SEC(".maps");
@@ -138,6 +153,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* at load: protected ports */
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } port_reports SEC(".maps");
@@ -153,14 +169,29 @@ struct {
 	__type(value, __u32);
 } looking SEC(".maps");
 
-/* Rates shared by all CPUs: second (high half) and what was taken in it (low half). */
-enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
+/* See struct shared. Written by the programs, the deadline by the daemon too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LIMIT_COUNT);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u64);
-} limits SEC(".maps");
+	__type(value, struct shared);
+} shared SEC(".maps");
+
+/* See struct about. Written by the daemon. */
+READERS_TABLE(about, sizeof(struct about));
+
+/* The doors of the config before, while one waits for confirmation. Written by the daemon. */
+#define FORMER_DOOR(name)                                                                          \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                             \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, __u32);                                                              \
+	} name SEC(".maps")
+
+FORMER_DOOR(former_outer);
+FORMER_DOOR(former_inner);
 
 /* struct event, to the daemon. Full: counted as EVENT_LOST, no verdict changes. */
 struct {

@@ -81,11 +81,16 @@ static __always_inline void quota_return(__u32 door, const struct door *d, __u32
 		__sync_fetch_and_add(quota, -(__u64)count);
 }
 
-/* Whether the live grant @word was given or renewed in the door's window that holds @now. */
-static __always_inline bool grant_in_window(const struct door *d, __u64 word, __u64 now)
+/*
+ * Whether the quota counts the live grant @word: it was given or renewed in the door's window that
+ * holds @now. Of a door without an end it counts only grants that have none either: what an order
+ * gave for a time ends unseen, and would never give its place back.
+ */
+static __always_inline bool grant_counted(const struct door *d, __u64 word, __u64 now)
 {
-	return !d->window ||
-	       (grant_expiry(word) - d->open_time) / d->window == now / d->window;
+	if (!d->window)
+		return grant_expiry(word) == GRANT_FOREVER;
+	return (grant_expiry(word) - d->open_time) / d->window == now / d->window;
 }
 
 /* The cell of a grant that may be given to @owner, taken and busy, or −1. */
@@ -99,22 +104,31 @@ __noinline int cell_take(const struct source *owner, __u64 hash, __u64 now)
 			  grant_word(GRANT_DOOR_BUSY, false, true, now + settings.second));
 }
 
-/* Give @owner a grant for @door, or renew the one it has. */
+/* Give @owner a grant for @door, or renew the one it has; @forced: the quota only counts it. */
 static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32 door,
 					      const struct door *d, const struct source *owner,
-					      __u64 hash, __u64 now, __u64 until, bool *renewed)
+					      __u64 hash, __u64 now, __u64 until, bool forced,
+					      bool *renewed)
 {
 	__u64 new = grant_word(door, owner->family == 6, false, until);
 	struct grant *g = cell_grant(bucket, cell_find(owner, hash, door));
 	__u64 word = g ? *(volatile __u64 *)&g->word : 0;
+	bool counts = !forced || d->window || until == GRANT_FOREVER;
 
 	/* The cell may have changed hands between the search and this look at it. */
 	if (g && grant_door(word) == door && grant_expiry(word) > now &&
 	    grant_confirm(g, word, owner)) {
 		*renewed = grant_alive(word, now);
 		/* It has its cell: the quota counts it, but does not refuse. */
-		if (!*renewed || !grant_in_window(d, word, now))
-			quota_take(door, true, now);
+		if (!*renewed || !grant_counted(d, word, now)) {
+			if (counts)
+				quota_take(door, true, now);
+		} else if (!counts) {
+			quota_return(door, d, 1);
+		}
+		/* What an administrator gave for longer no knock shortens. */
+		if (!forced && *renewed && grant_expiry(word) > until)
+			new = word;
 		if (__sync_val_compare_and_swap(&g->word, word, new) == word) {
 			g->flows = 0;
 			return REASON_OPENED;
@@ -122,15 +136,33 @@ static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32
 		/* Another CPU gives or ends it at this very moment: a second cell does no harm. */
 		*renewed = false;
 	}
-	if (!quota_take(door, false, now))
+	if (counts && !quota_take(door, forced, now))
 		return REASON_REFUSED_QUOTA;
 	g = cell_grant(bucket, cell_take(owner, hash, now));
 	if (!g) {
-		quota_return(door, d, 1);
+		if (counts)
+			quota_return(door, d, 1);
 		return REASON_REFUSED_FULL;
 	}
 	__sync_lock_test_and_set(&g->word, new);
 	return REASON_OPENED;
+}
+
+/**
+ * trial_confirm() - What waits for confirmation stays in force, unless its time is over.
+ * Return: enum order_result.
+ */
+static __always_inline enum order_result trial_confirm(__u64 now)
+{
+	struct shared *s = table(&shared);
+	__u64 until = s ? *(volatile __u64 *)&s->confirm_until : 0;
+
+	if (!until)
+		return ORDER_NOTHING;
+	if (until <= now)
+		return ORDER_LATE;
+	__sync_val_compare_and_swap(&s->confirm_until, until, 0);
+	return ORDER_DONE;
 }
 
 /* The sequence of @door is complete: open it for the source of @k, and tell. */
@@ -156,10 +188,12 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	until = d->open_time ? k->now + d->open_time : GRANT_FOREVER;
 	if (source_may_knock(&k->source, door)) {
 		presence_extend(p, hash, until);
-		reason = grant_give(bucket, door, d, &owner, hash, k->now, until,
+		reason = grant_give(bucket, door, d, &owner, hash, k->now, until, false,
 				    &renewed);
 	}
 	reason_count(reason);
+	if (reason == REASON_OPENED)
+		trial_confirm(k->now);
 	opened = reason == REASON_OPENED ? bpf_map_lookup_elem(&door_counters, &door) : NULL;
 	if (opened)
 		++*opened;
@@ -201,36 +235,56 @@ __noinline int cell_end(const struct source *owner, __u64 hash, __u32 door, __u6
 static __always_inline void flows_end(const struct source *owner, __u64 hash, __u32 door, __u64 now)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
-	struct grant *g = NULL;
+	struct grant *g;
+	__u64 word;
 
-	if (bucket && quota_take(door, false, now))
+	if (!bucket)
+		return;
+	g = cell_grant(bucket, cell_find(owner, hash, door));
+	word = g ? *(volatile __u64 *)&g->word : 0;
+	/* Once is enough. */
+	if (word >> GRANT_ENDED_BIT & 1 && grant_door(word) == door && grant_expiry(word) > now)
+		return;
+	g = NULL;
+	if (quota_take(door, false, now))
 		g = cell_grant(bucket, cell_take(owner, hash, now));
 	if (g)
 		__sync_lock_test_and_set(&g->word, grant_word(door, owner->family == 6, true,
 							      flows_idle(now)));
 }
 
+/* End the grants of @source for @door and their flows; how many grants there were. */
+static __always_inline int grant_close(const struct source *source, __u32 door,
+				       const struct door *d, __u64 now)
+{
+	struct source owner = source_owner(source);
+	struct grant_bucket *bucket;
+	struct grant *g = NULL;
+	__u64 hash, word;
+	int count;
+
+	if (!source_present(&owner, now, &hash))
+		return 0;
+	bucket = owner_bucket(hash);
+	if (bucket)
+		g = cell_grant(bucket, cell_find(&owner, hash, door));
+	word = g ? *(volatile __u64 *)&g->word : 0;
+	count = cell_end(&owner, hash, door, now);
+	if (count > 0 && grant_counted(d, word, now))
+		quota_return(door, d, count);
+	else if (count <= 0 && door_has_flows(d))
+		flows_end(&owner, hash, door, now);
+	return count;
+}
+
 /* The Close_Sequence of @door is complete: end the grant of the source of @k, and tell. */
 __noinline int door_close(const struct knock *k, __u32 door)
 {
 	const struct door *d = door_at(door);
-	struct source owner;
 	struct event *event;
-	__u64 hash;
-	int count;
 
-	if (!k || !d)
+	if (!k || !d || grant_close(&k->source, door, d, k->now) <= 0)
 		return 0;
-	owner = source_owner(&k->source);
-	if (!source_present(&owner, k->now, &hash))
-		return 0;
-	count = cell_end(&owner, hash, door, k->now);
-	if (count <= 0) {
-		if (door_has_flows(d))
-			flows_end(&owner, hash, door, k->now);
-		return 0;
-	}
-	quota_return(door, d, count);
 	reason_count(REASON_CLOSED_BY_KNOCK);
 	event = event_begin(EVENT_CLOSED, &k->source, k->now);
 	if (event) {
@@ -246,7 +300,11 @@ static __always_inline void stage_tell(const struct knock *k, __u32 state)
 	struct event *event;
 
 	if (!limit_take(LIMIT_STAGES, k->now, STAGES_PER_SECOND)) {
+		struct shared *s = table(&shared);
+
 		reason_count(REASON_STAGE_UNSAID);
+		if (s)
+			__sync_fetch_and_add(&s->stages_unsaid, 1);
 		return;
 	}
 	event = event_begin(EVENT_STAGE, &k->source, k->now);

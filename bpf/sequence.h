@@ -106,16 +106,19 @@ static __always_inline __u32 knock_age(const struct progress *p, __u32 head, __u
 	return age > (__u32)-256 ? 0 : age;
 }
 
-/* The longest suffix of @state that is still in time; a root when nothing is. */
+/*
+ * The longest suffix of @state that is in force and still in time; @root when nothing is, and for a
+ * number that no run of knocks has any more.
+ */
 static __always_inline __u32 state_alive(const struct automaton *a, const struct progress *p,
 					 __u32 state, __u32 head, __u32 now, __u32 root)
 {
 	for (__u32 i = 0; i < KNOCKD_SEQUENCE_MAX; i++) {
 		const struct state *s = state_at(a, state);
 
-		if (!s)
+		if (!s || !s->depth)
 			return root;
-		if (!s->depth || knock_age(p, head, s->depth - 1, now) <= s->timeout)
+		if (!s->removed && knock_age(p, head, s->depth - 1, now) <= s->timeout)
 			return state;
 		state = s->fail;
 	}

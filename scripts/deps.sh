@@ -9,13 +9,14 @@
 #   scripts/deps.sh vm      to run scripts/vm-test.sh on what has been built
 set -eu
 
-packages="clang libbpf-dev bpftool libelf-dev zlib1g-dev libmnl-dev pkgconf make gcc libc6-dev"
+packages="clang libbpf-dev bpftool libelf-dev zlib1g-dev libmnl-dev libseccomp-dev pkgconf make gcc"
+packages="$packages libc6-dev"
 case "${1:-build}" in
 build) ;;
 demo) packages="$packages iproute2 iputils-ping util-linux" ;;
 test)
 	packages="$packages iproute2 util-linux procps libcmocka-dev valgrind nmap netcat-openbsd"
-	packages="$packages python3 iputils-ping mandoc shellcheck" ;;
+	packages="$packages python3 iputils-ping mandoc shellcheck systemd nftables" ;;
 vm) packages="qemu-system-x86 busybox-static xz-utils" ;;
 *)
 	echo "usage: $0 [build|demo|test|vm]" >&2

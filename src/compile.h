@@ -12,20 +12,19 @@
 #include "knockd/abi.h"
 #include "message.h"
 
-/* One sequence of one door, as the automaton was made from them. */
-struct pattern {
-	__u16 symbol[KNOCKD_SEQUENCE_MAX];
-	__u32 len;
-	__u32 stream;
-	__u32 timeout; /* jiffies */
-	__u16 door;
-	__u8 action;   /* enum match_action */
+/* What a config takes over from the one in force, as that one's tables have it. */
+struct heritage {
+	const struct settings *settings; /* state_count, door_count, guard_count */
+	const struct port *port;         /* PORT_COUNT */
+	const struct door_name *name;    /* settings->door_count */
+	const struct path *path;         /* settings->state_count */
+	__u64 now;                       /* jiffies */
 };
 
 /* A protected port, in the order of struct port's guard less one. */
 struct guard {
 	enum proto proto;
-	__u16 number;
+	__u16 number; /* 0: no port has this place */
 };
 
 struct compiled {
@@ -43,29 +42,27 @@ struct compiled {
 	size_t prefix_count;
 	__u32 max_sources, max_flows, bucket_count;
 
-	/* For the daemon alone. */
+	/* No program reads these. */
+	struct door_name *name;   /* settings.door_count, at least one is allocated */
+	struct stage *stage;      /* settings.state_count */
+	struct path *path;        /* settings.state_count */
 	struct guard *guard;      /* settings.guard_count */
-	struct pattern *pattern;  /* sorted by stream, then as words are */
-	size_t pattern_count;
-	struct pattern_range {
-		__u32 first, count; /* in pattern: those that pass through the state */
-	} *through;               /* one a state */
 };
 
 /**
  * compile_conf() - Make the tables of @conf.
  * @conf: parsed without an error
  * @hz: jiffies in one second
+ * @heritage: so that states, doors and protected ports that both configs have keep their numbers,
+ *            and no new one gets a number that still means another; NULL: there is none
  * @out: untouched on failure; to be released with compiled_free()
  * @messages: gets what is wrong with the config as a whole
  *
- * Return: 0, -EINVAL with an error in @messages, -ENOMEM.
+ * Return: 0; -EINVAL with an error in @messages when the config is wrong, without one when
+ * @heritage makes no sense; -ENOMEM.
  */
-int compile_conf(const struct conf *conf, unsigned int hz, struct compiled *out,
-		 struct messages *messages);
-
-/** compiled_trim() - Release what only loading needs; the part for the daemon stays. */
-void compiled_trim(struct compiled *compiled);
+int compile_conf(const struct conf *conf, unsigned int hz, const struct heritage *heritage,
+		 struct compiled *out, struct messages *messages);
 
 /** compiled_free() - Release the tables. A zeroed struct is fine. */
 void compiled_free(struct compiled *compiled);

@@ -9,529 +9,748 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/utsname.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "../bpf/grant.h"
-#include "../bpf/presence.h"
-#include "knockd.skel.h"
+#include "load.h"
+#include "migrate.h"
+#include "pins.h"
+#include "process.h"
+#include "surround.h"
 
 struct datapath {
-	struct knockd_bpf *skel;
-	struct ring_buffer *ring;
-	void (*handle)(void *data, const struct event *event);
-	void *data;
-	int outer_link, inner_link; /* descriptors, -1 when not attached */
-	enum datapath_mode mode;
-	unsigned int device;        /* index */
-	char device_name[IF_NAMESIZE];
-	unsigned int hz;
-	struct clock_reading clock; /* at load */
-	__u32 presence_key[8];
-	__be32 grant_mask6_be[4];
-	__u32 bucket_mask;
-	bool inner;
+	struct datapath_place place;
+	struct pins *pins;
+	int outer_link, inner_link;  /* −1: not attached */
+	int outer_runs, inner_runs;  /* the programs that they run; current's */
+	struct generation current;   /* in force, or on trial */
+	struct generation former;    /* what comes back when the trial is lost */
+	struct about *about;         /* mapped; NULL while nothing is in force */
+	volatile struct shared *shared;
+	enum xdp_flavour flavour;
+	unsigned int device;         /* index; 0: none */
+	bool held;                   /* current is */
+	bool has_former;
+	bool trial;                  /* the links run trial programs */
 	char why[384];
-	char inner_why[128];
 };
 
 __attribute__((format(printf, 2, 3)))
-static void error_set(struct datapath_error *error, const char *format, ...)
+static void say(const struct datapath *dp, const char *format, ...)
 {
+	char line[512];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
+	dp->place.say(dp->place.data, line);
 }
 
-unsigned int datapath_hz(void)
+/* What the pins had to say although all went well. */
+static void remark_say(const struct datapath *dp, const struct failure *remark)
 {
-	struct timespec tick;
-
-	/* The coarse clocks move once a jiffy, and say so. */
-	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || tick.tv_nsec < 1000)
-		return 250;
-	return (1000000000 + tick.tv_nsec / 2) / tick.tv_nsec;
+	if (remark->text[0])
+		say(dp, "%s", remark->text);
 }
 
-/* ---- load ---- */
-
-/* What libbpf says while it loads; its last lines are the verifier's when that refuses. */
-static char library_said[4096];
-
-static int library_print(enum libbpf_print_level level, const char *format, va_list arguments)
+static void generation_drop(struct generation *g)
 {
-	size_t used = strlen(library_said), len, over;
-	char *text;
-
-	if (level > LIBBPF_WARN || vasprintf(&text, format, arguments) < 0)
-		return 0;
-	/* The end is what counts, of all that was said and of each text. */
-	len = strlen(text);
-	if (len >= sizeof(library_said)) {
-		memmove(text, text + len - sizeof(library_said) + 1, sizeof(library_said));
-		len = sizeof(library_said) - 1;
-	}
-	if (used + len >= sizeof(library_said)) {
-		over = used + len - sizeof(library_said) + 1;
-		memmove(library_said, library_said + over, used - over + 1);
-		used -= over;
-	}
-	memcpy(library_said + used, text, len + 1);
-	free(text);
-	return 0;
+	generation_close(g);
+	generation_init(g);
 }
 
-/* Does the kernel know the field of struct bpf_sk_lookup by which the inner door tells devices? */
-static bool kernel_has_lookup_device(void)
+/* ---- about and shared, mapped ---- */
+
+static void *map_open(const struct generation *g, enum generation_map map)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	const struct btf_member *member;
-	const struct btf_type *type;
-	bool found = false;
-	int id;
+	void *at = mmap(NULL, generation_map_size(g, map), PROT_READ | PROT_WRITE, MAP_SHARED,
+			g->map[map], 0);
 
-	if (!btf)
-		return false;
-	id = btf__find_by_name_kind(btf, "bpf_sk_lookup", BTF_KIND_STRUCT);
-	type = id > 0 ? btf__type_by_id(btf, id) : NULL;
-	member = type ? btf_members(type) : NULL;
-	for (int i = 0; type && i < btf_vlen(type); i++) {
-		const char *name = btf__name_by_offset(btf, member[i].name_off);
-
-		found |= name && !strcmp(name, "ingress_ifindex");
-	}
-	btf__free(btf);
-	return found;
+	return at == MAP_FAILED ? NULL : at;
 }
 
-/* What a kernel that refused to load the programs lacks, oldest first; NULL: nothing known. */
-static const char *kernel_lacks(void)
+static void tables_unmap(struct datapath *dp)
 {
-	struct bpf_insn exchange[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1 },
-		{ .code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_10,
-		  .src_reg = BPF_REG_1, .off = -8, .imm = BPF_CMPXCHG },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int fd;
-
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) == 0)
-		return "XDP programs";
-	if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 0)
-		return "the BPF ring buffer (Linux 5.8)";
-	fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "knockd_probe", "GPL", exchange,
-			   sizeof(exchange) / sizeof(*exchange), NULL);
-	if (fd < 0)
-		return "atomic compare-and-exchange in BPF (Linux 5.12)";
-	close(fd);
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, NULL) == 0)
-		return "BPF programs of the kind 'syscall' (Linux 5.14)";
-	return NULL;
+	if (dp->about)
+		munmap(dp->about, generation_map_size(&dp->current, MAP_about));
+	if (dp->shared)
+		munmap((void *)dp->shared, generation_map_size(&dp->current, MAP_shared));
+	dp->about = NULL;
+	dp->shared = NULL;
 }
 
-/* What the verifier said last before its statistics; else all that was said. */
-static const char *library_reason(void)
+static int tables_map(struct datapath *dp, const struct generation *g)
 {
-	char *end = strstr(library_said, "\nprocessed "), *line;
-
-	if (!end)
-		return library_said[0] ? library_said : "no reason given";
-	*end = '\0';
-	line = strrchr(library_said, '\n');
-	return line ? line + 1 : library_said;
+	dp->about = map_open(g, MAP_about);
+	dp->shared = map_open(g, MAP_shared);
+	return dp->about && dp->shared ? 0 : -ENOMEM;
 }
 
-static int load_failed(int result, struct datapath_error *error)
+static __u64 jiffies_now(const struct about *about)
 {
-	struct utsname host = {};
-	const char *lacking;
+	struct timespec now;
+	__u64 ns;
 
-	uname(&host);
-	if (result == -EPERM || result == -EACCES) {
-		/* The verifier says EACCES too, but without leave nothing gets so far. */
-		if (result == -EPERM || geteuid()) {
-			error_set(error, "not permitted to load BPF programs: needs root, or the "
-					 "capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
-			return -EPERM;
-		}
-	}
-	lacking = kernel_lacks();
-	if (lacking) {
-		error_set(error, "Linux %s is too old: it lacks %s; knockd needs Linux 5.15 or "
-				 "newer", host.release, lacking);
-		return -EOPNOTSUPP;
-	}
-	if (result == -ENOMEM) {
-		error_set(error, "no memory for the tables; smaller Max_Sources, Max_Grants and "
-				 "Max_Flows need less");
-		return result;
-	}
-	error_set(error, "the kernel (Linux %s) refused the BPF programs: %s: %.200s", host.release,
-		  strerror(-result), library_reason());
-	return result;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	return about->clock_jiffies + (ns - about->clock_ns) / (1000000000 / about->hz);
 }
 
-static __u32 at_least_one(__u64 n)
-{
-	return n ? n : 1;
-}
-
-static int maps_size(struct knockd_bpf *skel, const struct compiled *c)
-{
-	const struct settings *s = &c->settings;
-	const struct {
-		struct bpf_map *map;
-		__u64 value_size; /* 0: as it is */
-		__u32 entries;
-	} sizes[] = {
-		{ skel->maps.edges, (__u64)(s->edge_mask + 1) * sizeof(*c->edge), 1 },
-		{ skel->maps.states, s->state_count * sizeof(*c->state), 1 },
-		{ skel->maps.matches, at_least_one(s->match_count) * sizeof(*c->match), 1 },
-		{ skel->maps.doors, at_least_one(s->door_count) * sizeof(*c->door), 1 },
-		{ skel->maps.opens, at_least_one((__u64)s->door_count * s->area_words) *
-		  sizeof(*c->opens), 1 },
-		{ skel->maps.knockers, (__u64)s->set_count * s->door_words * sizeof(*c->knockers),
-		  1 },
-		{ skel->maps.trusts, (__u64)s->set_count * s->area_words * sizeof(*c->trusts), 1 },
-		{ skel->maps.sources, 0, at_least_one(c->prefix_count) },
-		{ skel->maps.progress, 0, c->max_sources },
-		{ skel->maps.grants, 0, c->bucket_count },
-		{ skel->maps.quotas, 0, at_least_one(s->door_count) },
-		{ skel->maps.flows, 0, s->udp_guarded ? c->max_flows : 1 },
-		{ skel->maps.door_counters, 0, at_least_one(s->door_count) },
-		{ skel->maps.port_counters, 0, at_least_one(s->guard_count) },
-		{ skel->maps.port_reports, 0, at_least_one(s->guard_count) },
-	};
-
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		int error = 0;
-
-		if (sizes[i].value_size > 0x7fffffff)
-			return -E2BIG;
-		if (sizes[i].value_size)
-			error = bpf_map__set_value_size(sizes[i].map, sizes[i].value_size);
-		if (!error)
-			error = bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-static int map_set(struct bpf_map *map, const void *value)
+static int map_set(int map, const void *value)
 {
 	__u32 key = 0;
 
-	return bpf_map_update_elem(bpf_map__fd(map), &key, value, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(map, &key, value, BPF_ANY) ? -errno : 0;
 }
 
-static int presence_key_draw(struct datapath *dp)
-{
-	struct presence *presence = calloc(1, sizeof(*presence));
-	int error = -ENOMEM;
+/* ---- what an earlier daemon left ---- */
 
-	if (!presence)
+static int link_program(int link, struct bpf_prog_info *info)
+{
+	struct bpf_link_info of = {};
+	__u32 size = sizeof(of);
+	int program;
+
+	if (bpf_obj_get_info_by_fd(link, &of, &size))
+		return -errno;
+	program = bpf_prog_get_fd_by_id(of.prog_id);
+	if (program < 0)
+		return -errno;
+	size = sizeof(*info);
+	memset(info, 0, sizeof(*info));
+	if (bpf_obj_get_info_by_fd(program, info, &size)) {
+		int error = -errno;
+
+		close(program);
 		return error;
-	if (getrandom(presence->key, sizeof(presence->key), 0) != sizeof(presence->key)) {
-		error = -EIO;
-	} else {
-		memcpy(dp->presence_key, presence->key, sizeof(presence->key));
-		error = map_set(dp->skel->maps.presence, presence);
 	}
-	free(presence);
+	return program;
+}
+
+static unsigned int link_device(int link)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(link, &info, &size) ? 0 : info.xdp.ifindex;
+}
+
+/* The program in an array of one, where it still is. */
+static int former_program(int array)
+{
+	__u32 key = 0, id;
+
+	if (array < 0 || bpf_map_lookup_elem(array, &key, &id))
+		return -1;
+	return bpf_prog_get_fd_by_id(id);
+}
+
+static void former_read(struct datapath *dp)
+{
+	int outer = former_program(dp->current.map[MAP_former_outer]);
+
+	if (outer < 0)
+		return;
+	if (generation_read(&dp->former, outer)) {
+		close(outer);
+		return;
+	}
+	dp->former.outer = outer;
+	dp->former.inner = former_program(dp->current.map[MAP_former_inner]);
+	dp->has_former = true;
+}
+
+/* Where the layout is another's, only how its outer door is attached can be told. */
+static enum xdp_flavour device_flavour(unsigned int device)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (!bpf_xdp_query(device, 0, &query) && query.attach_mode == XDP_ATTACHED_SKB)
+		return XDP_GENERIC;
+	return XDP_FRAGS;
+}
+
+static int links_adopt(struct datapath *dp, struct failure *failure)
+{
+	int link = dp->outer_link >= 0 ? dp->outer_link : dp->inner_link, program, error;
+	struct bpf_prog_info info;
+
+	program = link_program(link, &info);
+	if (program < 0)
+		goto unreadable;
+	error = generation_read(&dp->current, program);
+	if (error) {
+		close(program);
+		program = error;
+		goto unreadable;
+	}
+	*(link == dp->outer_link ? &dp->current.outer : &dp->current.inner) = program;
+	if (link == dp->outer_link && dp->inner_link >= 0)
+		dp->current.inner = link_program(dp->inner_link, &info);
+	dp->flavour = device_flavour(dp->device);
+	if (generation_layout(&dp->current) != KNOCKD_LAYOUT) {
+		say(dp, "what an earlier knockd left has another layout (%u, not %u): its rules "
+		    "stand until ours do, its grants end", generation_layout(&dp->current),
+		    KNOCKD_LAYOUT);
+		dp->outer_runs = dp->current.outer;
+		dp->inner_runs = dp->current.inner;
+		return 0;
+	}
+	error = tables_map(dp, &dp->current);
+	if (error) {
+		failure_set(failure, "cannot map what an earlier knockd left: %s",
+			    strerror(-error));
+		return error;
+	}
+	dp->held = true;
+	dp->outer_runs = dp->current.outer;
+	dp->inner_runs = dp->current.inner;
+	dp->flavour = dp->about->flavour;
+	dp->trial = strstr(info.name, "_tr");
+	if (dp->trial && dp->shared->confirm_until)
+		former_read(dp);
+	return 0;
+
+unreadable:
+	failure_set(failure, "cannot read what an earlier knockd left: %s", strerror(-program));
+	return program;
+}
+
+int datapath_open(struct datapath **out, const struct datapath_place *place, unsigned int device,
+		  struct failure *failure)
+{
+	struct datapath *dp = calloc(1, sizeof(*dp));
+	int error;
+
+	if (!dp) {
+		failure_set(failure, "no memory");
+		return -ENOMEM;
+	}
+	dp->place = *place;
+	dp->outer_link = dp->inner_link = dp->outer_runs = dp->inner_runs = -1;
+	generation_init(&dp->current);
+	generation_init(&dp->former);
+	error = pins_open(&dp->pins, place->pin_dir, place->name, place->patience_s, failure);
+	if (!error) {
+		remark_say(dp, failure);
+		error = pins_find(dp->pins, device, &dp->outer_link, &dp->inner_link, failure);
+	}
+	if (error)
+		goto fail;
+	dp->device = device;
+	if (dp->outer_link >= 0 || dp->inner_link >= 0)
+		error = links_adopt(dp, failure);
+	if (error)
+		goto fail;
+	/* The link of a device that is gone is good for nothing more. */
+	if (dp->outer_link >= 0 && (!device || link_device(dp->outer_link) != device))
+		datapath_lost(dp);
+	*out = dp;
+	return 0;
+
+fail:
+	datapath_leave(dp);
 	return error;
 }
 
-static int maps_fill(struct datapath *dp, const struct compiled *c)
+static void descriptor_close(int *fd)
 {
-	struct knockd_bpf *skel = dp->skel;
-	const struct {
-		struct bpf_map *map;
-		const void *value;
-	} tables[] = {
-		{ skel->maps.ports, c->port },
-		{ skel->maps.edges, c->edge },
-		{ skel->maps.states, c->state },
-		{ skel->maps.matches, c->match },
-		{ skel->maps.doors, c->door },
-		{ skel->maps.opens, c->opens },
-		{ skel->maps.knockers, c->knockers },
-		{ skel->maps.trusts, c->trusts },
-	};
-	int error = 0;
-
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables) && !error; i++)
-		error = map_set(tables[i].map, tables[i].value);
-	for (size_t i = 0; i < c->prefix_count && !error; i++)
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.sources), &c->prefix[i],
-					&c->prefix_set[i], BPF_ANY))
-			error = -errno;
-	return error ? error : presence_key_draw(dp);
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
-static int clock_read(struct datapath *dp)
+void datapath_leave(struct datapath *dp)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &dp->clock,
-		    .ctx_size_in = sizeof(dp->clock));
-
-	return bpf_prog_test_run_opts(bpf_program__fd(dp->skel->progs.knockd_clock), &options) ?
-		       -errno : 0;
+	if (!dp)
+		return;
+	if (dp->about)
+		dp->about->pid = 0;
+	tables_unmap(dp);
+	descriptor_close(&dp->outer_link);
+	descriptor_close(&dp->inner_link);
+	generation_close(&dp->current);
+	generation_close(&dp->former);
+	pins_close(dp->pins);
+	free(dp);
 }
 
-/* Programs and maps for one attempt to attach; @frags: for packets in several buffers too. */
-static int datapath_load(struct datapath *dp, const struct compiled *c, bool ethernet, bool frags,
-			 struct datapath_error *error)
+void datapath_stop(struct datapath *dp)
 {
-	struct settings *settings;
-	int result;
+	struct failure failure;
 
-	library_said[0] = '\0';
-	dp->skel = knockd_bpf__open();
-	if (!dp->skel)
-		return load_failed(-errno, error);
-	/* Read-only from the loading on; until then it is ours to write. */
-	settings = (struct settings *)&dp->skel->rodata->settings;
-	*settings = c->settings;
-	settings->ethernet = ethernet;
-	settings->inner = dp->inner;
-	bpf_program__set_autoload(dp->skel->progs.knockd_inner, dp->inner);
-	if (frags)
-		bpf_program__set_flags(dp->skel->progs.knockd_outer, BPF_F_XDP_HAS_FRAGS);
-	result = maps_size(dp->skel, c);
-	if (result) {
-		error_set(error, "cannot size the tables: %s", strerror(-result));
-		return result;
-	}
-	result = knockd_bpf__load(dp->skel);
-	if (result)
-		return load_failed(result, error);
-	result = maps_fill(dp, c);
-	if (!result)
-		result = clock_read(dp);
-	if (result)
-		error_set(error, "cannot fill the tables: %s", strerror(-result));
-	return result;
+	if (!dp)
+		return;
+	/* Whoever else holds the links: they are to be gone. */
+	if (dp->outer_link >= 0)
+		bpf_link_detach(dp->outer_link);
+	if (dp->inner_link >= 0)
+		bpf_link_detach(dp->inner_link);
+	pins_remove(dp->pins, &failure);
+	remark_say(dp, &failure);
+	datapath_leave(dp);
 }
 
-static void datapath_unload(struct datapath *dp)
+/* ---- heritage ---- */
+
+/* A copy of the values of @map, of at least @least bytes. */
+static void *table_copy(const struct generation *g, enum generation_map map, size_t least)
 {
-	knockd_bpf__destroy(dp->skel);
-	dp->skel = NULL;
+	void *values;
+	size_t size;
+
+	if (generation_values(g, map, &values, &size))
+		return NULL;
+	if (size >= least)
+		return values;
+	free(values);
+	return NULL;
+}
+
+int datapath_heritage(const struct datapath *dp, struct heritage *out)
+{
+	const struct generation *g = &dp->current;
+	struct settings *s;
+
+	*out = (struct heritage){};
+	if (!dp->held)
+		return 0;
+	s = table_copy(g, MAP_settings, sizeof(*s));
+	if (!s)
+		return -EINVAL;
+	out->settings = s;
+	out->port = table_copy(g, MAP_ports, PORT_COUNT * sizeof(*out->port));
+	out->name = table_copy(g, MAP_names, (size_t)s->door_count * sizeof(*out->name));
+	out->path = table_copy(g, MAP_paths, (size_t)s->state_count * sizeof(*out->path));
+	out->now = jiffies_now(dp->about);
+	if (out->port && out->name && out->path)
+		return 0;
+	datapath_heritage_free(out);
+	return -EINVAL;
+}
+
+void datapath_heritage_free(struct heritage *heritage)
+{
+	free((void *)heritage->settings);
+	free((void *)heritage->port);
+	free((void *)heritage->name);
+	free((void *)heritage->path);
+	*heritage = (struct heritage){};
 }
 
 /* ---- surroundings ---- */
 
-/* What the programs look at before they ask a map: see struct surroundings. */
-static void surroundings_set(struct datapath *dp, const struct devices *devices,
-			     const struct device *guarded)
-{
-	volatile struct surroundings *to = &dp->skel->data->surroundings;
-	struct surroundings now = {
-		.forwarding = device_forwards(guarded->name),
-		.stacked = !strcmp(guarded->kind, "bond") || !strcmp(guarded->kind, "team"),
-	};
-
-	for (size_t i = 0; i < devices->count && !now.stacked; i++)
-		now.stacked = devices->at[i].stacked;
-	for (size_t i = 0; i < devices->address_count; i++) {
-		__u32 bit = address_bit(devices->address[i].word_be);
-
-		now.ours[bit / 64] |= 1ULL << bit % 64;
-	}
-	to->forwarding = now.forwarding;
-	to->stacked = now.stacked;
-	for (size_t i = 0; i < sizeof(now.ours) / sizeof(*now.ours); i++)
-		to->ours[i] = now.ours[i];
-}
-
-/* Remove from @map what @keep does not want; @size is that of a key, at most struct source's. */
-static void map_prune(int map, size_t size, bool (*keep)(const void *key, const struct datapath *dp,
-							 const struct devices *devices),
-		      const struct datapath *dp, const struct devices *devices)
-{
-	struct source key, next;
-	void *last = NULL;
-
-	while (!bpf_map_get_next_key(map, last, &next)) {
-		if (!keep(&next, dp, devices)) {
-			bpf_map_delete_elem(map, &next);
-			last = NULL;
-			continue;
-		}
-		memcpy(&key, &next, size);
-		last = &key;
-	}
-}
-
-static bool address_keep(const void *key, const struct datapath *dp, const struct devices *devices)
-{
-	(void)dp;
-	for (size_t i = 0; i < devices->address_count; i++)
-		if (!memcmp(&devices->address[i], key, sizeof(devices->address[i])))
-			return true;
-	return false;
-}
-
-/* The guarded device itself stays, come what may. */
-static bool device_keep(const void *key, const struct datapath *dp, const struct devices *devices)
-{
-	const struct device *device;
-	__u32 index;
-
-	memcpy(&index, key, sizeof(index));
-	device = devices_find_index(devices, index);
-	return index == dp->device || (device && device->stacked);
-}
-
 int datapath_surroundings(struct datapath *dp, struct devices *devices)
 {
 	const struct device *guarded = devices_find_index(devices, dp->device);
-	int addresses = bpf_map__fd(dp->skel->maps.addresses);
-	int stacked = bpf_map__fd(dp->skel->maps.guarded);
-	__u32 one = 1;
-	int result = 0;
+	int result;
 
 	if (!guarded)
 		return -ENODEV;
-	devices_stack(devices, dp->device);
-	surroundings_set(dp, devices, guarded);
-	for (size_t i = 0; i < devices->address_count; i++)
-		if (bpf_map_update_elem(addresses, &devices->address[i], &one, BPF_ANY) && !result)
-			result = -errno;
-	for (size_t i = 0; i < devices->count; i++) {
-		const struct device *device = &devices->at[i];
-
-		if ((device == guarded || device->stacked) &&
-		    bpf_map_update_elem(stacked, &device->index, &one, BPF_ANY) && !result)
-			result = -errno;
-	}
-	map_prune(addresses, sizeof(struct source), address_keep, dp, devices);
-	map_prune(stacked, sizeof(__u32), device_keep, dp, devices);
+	snprintf(dp->about->interface, sizeof(dp->about->interface), "%s", guarded->name);
+	result = generation_surround(&dp->current, devices, guarded);
+	if (!result && dp->has_former)
+		result = generation_surround(&dp->former, devices, guarded);
 	return result;
 }
 
-/* ---- attach ---- */
+/* ---- links ---- */
 
-static int inner_attach(struct datapath *dp, struct datapath_error *error)
+static int inner_attach(int program, struct failure *failure)
 {
-	int netns, result = 0;
+	int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), link;
 
-	if (!dp->inner)
-		return 0;
-	netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (netns < 0) {
-		error_set(error, "cannot open the network namespace: %s", strerror(errno));
-		return -errno;
+		link = -errno;
+		failure_set(failure, "cannot open the network namespace: %s", strerror(-link));
+		return link;
 	}
-	dp->inner_link = bpf_link_create(bpf_program__fd(dp->skel->progs.knockd_inner), netns,
-					 BPF_SK_LOOKUP, NULL);
-	if (dp->inner_link < 0) {
-		result = -errno;
-		error_set(error, "cannot attach the inner door to the network namespace: %s",
-			  strerror(-result));
+	link = bpf_link_create(program, netns, BPF_SK_LOOKUP, NULL);
+	if (link < 0) {
+		link = -errno;
+		failure_set(failure, "cannot attach the inner door to the network namespace: %s",
+			    strerror(-link));
 	}
 	close(netns);
-	return result;
+	return link;
 }
 
-static int outer_attach(struct datapath *dp, enum datapath_mode mode)
+static int outer_attach(int program, unsigned int device, enum xdp_flavour flavour)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options,
-		    .flags = mode == DATAPATH_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
-	int fd = bpf_link_create(bpf_program__fd(dp->skel->progs.knockd_outer), dp->device, BPF_XDP,
-				 &options);
+		    .flags = flavour == XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	static const struct timespec moment = { .tv_nsec = 10000000 };
+	int link = -1;
 
-	if (fd < 0)
-		return -errno;
-	dp->outer_link = fd;
-	dp->mode = mode;
-	return 0;
+	/* A link that has just gone holds the device for some milliseconds more. */
+	for (int tries = 0; tries < 20; tries++) {
+		link = bpf_link_create(program, device, BPF_XDP, &options);
+		if (link >= 0 || errno != EBUSY)
+			break;
+		nanosleep(&moment, NULL);
+	}
+	return link < 0 ? -errno : link;
 }
 
-static int outer_failed(const struct datapath *dp, int result, struct datapath_error *error)
+static int outer_failed(const struct datapath *dp, const struct device *device, int result,
+			struct failure *failure)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
-	if (!bpf_xdp_query(dp->device, 0, &query)) {
+	if (!bpf_xdp_query(device->index, 0, &query)) {
 		__u32 id = query.drv_prog_id ? query.drv_prog_id :
 			   query.skb_prog_id ? query.skb_prog_id : query.hw_prog_id;
 
 		if (id) {
-			error_set(error,
-				  "another XDP program (id %u) is attached to %s; 'bpftool prog "
-				  "show id %u' says which, 'ip link set dev %s xdp off' removes it "
-				  "unless a running program holds it", id, dp->device_name, id,
-				  dp->device_name);
+			failure_set(failure,
+				    "another XDP program (id %u) is attached to %s; 'bpftool prog "
+				    "show id %u' says which, 'ip link set dev %s xdp off' removes "
+				    "it unless a running program holds it", id, device->name, id,
+				    device->name);
 			return -EBUSY;
 		}
 	}
-	error_set(error, "cannot attach to %s: %s%s%s", dp->device_name, strerror(-result),
-		  dp->why[0] ? "; " : "", dp->why);
+	failure_set(failure, "cannot attach to %s: %s%s%s", device->name, strerror(-result),
+		    dp->why[0] ? "; " : "", dp->why);
 	return result;
 }
 
-/* One attempt: load, fill, attach the inner door, then the outer. Nothing stays on failure. */
-static int datapath_try(struct datapath *dp, const struct compiled *c,
-			struct devices *devices, const struct device *device,
-			enum datapath_mode mode, bool *attaching, struct datapath_error *error)
+static int generation_publish(struct datapath *dp, const struct generation *g,
+			      struct failure *failure)
 {
-	int result = datapath_load(dp, c, device->type == ARPHRD_ETHER, mode == DATAPATH_FRAGS,
-				   error);
+	static const char *const names[] = {
+#define NAME(name, kind) [MAP_##name] = #name,
+		GENERATION_MAPS(NAME)
+#undef NAME
+	};
+	struct pin pin[MAP_COUNT + 3];
+	size_t count = 0;
+	int error;
+
+	if (dp->outer_link >= 0)
+		pin[count++] = (struct pin){ "outer", dp->outer_link };
+	if (dp->inner_link >= 0)
+		pin[count++] = (struct pin){ "inner", dp->inner_link };
+	if (g->order >= 0)
+		pin[count++] = (struct pin){ "order", g->order };
+	for (enum generation_map map = 0; map < MAP_COUNT; map++)
+		if (g->map[map] >= 0)
+			pin[count++] = (struct pin){ names[map], g->map[map] };
+	error = pins_publish(dp->pins, pin, count, failure);
+	if (!error)
+		remark_say(dp, failure);
+	return error;
+}
+
+static int links_run(struct datapath *dp, int outer, int inner, struct failure *failure)
+{
+	int error = 0;
+
+	if (dp->outer_link >= 0 && outer >= 0 && bpf_link_update(dp->outer_link, outer, NULL))
+		error = -errno;
+	if (!error && dp->inner_link >= 0 && inner >= 0 &&
+	    bpf_link_update(dp->inner_link, inner, NULL))
+		error = -errno;
+	if (error)
+		failure_set(failure, "cannot exchange the programs: %s", strerror(-error));
+	return error;
+}
+
+/*
+ * Let the doors run @outer and @inner of @g: attach those that are not, publish, then exchange the
+ * programs of the others. Without a @device there is no outer door. On failure all is as before.
+ */
+static int doors_turn(struct datapath *dp, const struct generation *g, int outer, int inner,
+		      const struct device *device, enum xdp_flavour flavour, bool *attaching,
+		      struct failure *failure)
+{
+	bool made_inner = dp->inner_link < 0 && inner >= 0;
+	bool made_outer = dp->outer_link < 0 && device;
+	int result = 0;
 
 	*attaching = false;
-	if (result)
-		goto unload;
-	result = datapath_surroundings(dp, devices);
-	/* More than there is room for: those left out are refused rather than let in. */
-	if (result && result != -E2BIG) {
-		error_set(error, "cannot tell the programs of the devices: %s", strerror(-result));
-		goto unload;
+	if (made_inner) {
+		dp->inner_link = result = inner_attach(inner, failure);
+		if (result < 0)
+			goto fail;
 	}
-	result = inner_attach(dp, error);
+	if (made_outer) {
+		*attaching = true;
+		dp->outer_link = result = outer_attach(outer, device->index, flavour);
+		if (result < 0)
+			goto fail;
+		*attaching = false;
+	}
+	result = generation_publish(dp, g, failure);
 	if (result)
-		goto unload;
-	*attaching = true;
-	result = outer_attach(dp, mode);
-	if (!result)
+		goto fail;
+	result = links_run(dp, outer, inner, failure);
+	if (!result) {
+		dp->outer_runs = outer;
+		dp->inner_runs = inner;
 		return 0;
-	if (dp->inner_link >= 0)
-		close(dp->inner_link);
-	dp->inner_link = -1;
-unload:
-	datapath_unload(dp);
+	}
+	links_run(dp, dp->outer_runs, dp->inner_runs, &(struct failure){});
+fail:
+	/* What was made for this attempt goes; what was there before runs what it ran. */
+	if (made_outer)
+		descriptor_close(&dp->outer_link);
+	if (made_inner)
+		descriptor_close(&dp->inner_link);
+	if (dp->held)
+		generation_publish(dp, &dp->current, &(struct failure){});
+	else if (dp->outer_link < 0 && dp->inner_link < 0)
+		pins_remove(dp->pins, &(struct failure){});
 	return result;
 }
 
-static const char *const mode_names[] = {
-	[DATAPATH_FRAGS] = "native mode with fragments",
-	[DATAPATH_NATIVE] = "native mode",
-	[DATAPATH_GENERIC] = "generic mode",
+/* ---- a config in force ---- */
+
+static __u64 seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
+/* What a fresh table says before anything is attached. */
+static int about_begin(const struct generation *g, const struct clock_reading *clock,
+		       unsigned int hz)
+{
+	struct about *about = calloc(1, sizeof(*about));
+	int error = -ENOMEM;
+
+	if (!about)
+		return error;
+	about->layout = KNOCKD_LAYOUT;
+	about->hz = hz;
+	about->clock_jiffies = clock->jiffies;
+	about->clock_ns = clock->monotonic_ns;
+	about->since = seconds_now();
+	error = map_set(g->map[MAP_about], about);
+	free(about);
+	return error;
+}
+
+static void about_finish(struct datapath *dp, const struct datapath_config *config,
+			 const struct device *device)
+{
+	char *path = realpath(config->path, NULL);
+	struct about *about = dp->about;
+
+	snprintf(about->version, sizeof(about->version), "%s", KNOCKD_VERSION);
+	snprintf(about->interface, sizeof(about->interface), "%s", device->name);
+	about->device = device->index;
+	about->flavour = dp->flavour;
+	about->inner = dp->inner_link >= 0;
+	about->fallback = dp->has_former;
+	about->loaded = seconds_now();
+	/* The helper is a child of the daemon that everybody knows. */
+	about->pid = getppid();
+	about->pid_start = process_start(getppid());
+	snprintf(about->config, sizeof(about->config), "%s", path ? path : config->path);
+	free(path);
+}
+
+/* What comes back when the trial that begins now is lost; NULL: nothing, everything opens. */
+static const struct generation *trial_base(const struct datapath *dp,
+					   const struct datapath_config *config)
+{
+	if (dp->has_former)
+		return &dp->former;
+	/* A start has nothing before it, whatever an earlier daemon left. */
+	return dp->held && !dp->trial && !config->starting ? &dp->current : NULL;
+}
+
+static bool trial_pending(const struct datapath *dp)
+{
+	__u64 until = dp->shared ? dp->shared->confirm_until : 0;
+
+	return dp->trial && until > jiffies_now(dp->about);
+}
+
+static int trial_prepare(const struct datapath *dp, const struct datapath_config *config,
+			 const struct generation *new)
+{
+	const struct generation *base = trial_base(dp, config);
+	__u32 key = 0;
+
+	if (!config->trial_s || !base)
+		return 0;
+	if (bpf_map_update_elem(new->map[MAP_former_outer], &key, &base->outer, BPF_ANY))
+		return -errno;
+	if (base->inner >= 0 && new->inner >= 0 &&
+	    bpf_map_update_elem(new->map[MAP_former_inner], &key, &base->inner, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+/* Until when the config is to be confirmed, in jiffies; 0: it needs not be. */
+static __u64 trial_until(const struct datapath *dp, const struct datapath_config *config,
+			 const struct clock_reading *clock)
+{
+	if (!config->trial_s)
+		return 0;
+	if (config->starting && trial_pending(dp))
+		return dp->shared->confirm_until;
+	return clock->jiffies + (__u64)config->trial_s * config->compiled->settings.second;
+}
+
+static int deadline_set(const struct generation *g, __u64 until)
+{
+	struct shared *shared = map_open(g, MAP_shared);
+
+	if (!shared)
+		return -ENOMEM;
+	__atomic_store_n(&shared->confirm_until, until, __ATOMIC_SEQ_CST);
+	munmap(shared, generation_map_size(g, MAP_shared));
+	return 0;
+}
+
+/* @new is in force: what was before becomes what comes back, or is to be closed. */
+static int generation_succeed(struct datapath *dp, const struct datapath_config *config,
+			      struct generation *new, enum xdp_flavour flavour,
+			      struct generation *before)
+{
+	const struct generation *base = config->trial_s ? trial_base(dp, config) : NULL;
+
+	tables_unmap(dp);
+	if (!base)
+		generation_drop(&dp->former);
+	if (base == &dp->current)
+		dp->former = dp->current;
+	else
+		*before = dp->current;
+	dp->has_former = base;
+	dp->current = *new;
+	generation_init(new);
+	dp->held = true;
+	dp->trial = config->trial_s;
+	dp->flavour = flavour;
+	return tables_map(dp, &dp->current);
+}
+
+static void grant_gone(void *data, const struct source *owner, __u32 door)
+{
+	unsigned int *count = data;
+
+	(void)owner;
+	(void)door;
+	++*count;
+}
+
+/* After the swap: bring what changed meanwhile, end what belongs to doors that are gone. */
+static void state_finish(struct datapath *dp, struct migration *m, unsigned int ended)
+{
+	unsigned int gone = 0;
+	__u64 now = jiffies_now(dp->about);
+	int error = m ? migration_finish(m, now) : 0, swept = 0;
+
+	/* Doors that are gone on trial may come back; before another config they are gone. */
+	if (!dp->trial)
+		swept = migration_sweep(&dp->current, now, grant_gone, &gone);
+	if (!error)
+		error = swept;
+	if (error)
+		say(dp, "some state of the config before could not be brought along: %s",
+		    strerror(-error));
+	if (ended)
+		say(dp, "%u grants ended: Grant_Prefix6 is longer than before", ended);
+	if (gone)
+		say(dp, "%u grants ended: their doors are gone", gone);
+}
+
+/* One attempt: load, then turn the doors to it. Nothing has changed on failure. */
+static int config_try(struct datapath *dp, const struct datapath_config *config,
+		      struct devices *devices, const struct device *device,
+		      enum xdp_flavour flavour, bool *attaching, struct failure *failure)
+{
+	const struct load load = {
+		.compiled = config->compiled,
+		.from = dp->held ? &dp->current : NULL,
+		.flavour = flavour,
+		.ethernet = device->type == ARPHRD_ETHER,
+		.inner = load_inner_possible(),
+		.trial = config->trial_s,
+	};
+	struct generation new, before;
+	struct migration *m = NULL;
+	struct clock_reading clock;
+	unsigned int ended = 0;
+	__u64 until;
+	int result;
+
+	*attaching = false;
+	generation_init(&before);
+	result = load_generation(&load, &new, &clock, failure);
+	if (result)
+		return result;
+	until = trial_until(dp, config, &clock);
+	result = dp->held ? migration_begin(&m, &dp->current, &new, clock.jiffies, &ended) :
+			    about_begin(&new, &clock, config->compiled->settings.second);
+	if (result) {
+		failure_set(failure, result == -ENOSPC ?
+			    "there are more live grants than the smaller Max_Grants has room for" :
+			    "cannot bring the state along: %s", strerror(-result));
+		goto out;
+	}
+	result = generation_surround(&new, devices, device);
+	/* More than there is room for: those left out are refused rather than let in. */
+	if (result == -E2BIG)
+		result = 0;
+	if (!result)
+		result = trial_prepare(dp, config, &new);
+	if (!result && until)
+		result = deadline_set(&new, until);
+	if (result) {
+		failure_set(failure, "cannot prepare the tables: %s", strerror(-result));
+		goto out;
+	}
+	result = doors_turn(dp, &new, until ? new.outer_trial : new.outer,
+			    until ? new.inner_trial : new.inner, device, flavour, attaching,
+			    failure);
+	if (result)
+		goto out;
+	/* A knock at the config before may just have confirmed what was not yet in force. */
+	deadline_set(&new, until);
+	result = generation_succeed(dp, config, &new, flavour, &before);
+	dp->device = device->index;
+	if (!result) {
+		about_finish(dp, config, device);
+		state_finish(dp, m, ended);
+	}
+out:
+	migration_end(m);
+	generation_close(&before);
+	generation_close(&new);
+	return result;
+}
+
+static const char *const flavour_names[] = {
+	[XDP_FRAGS] = "native, with fragments",
+	[XDP_NATIVE] = "native",
+	[XDP_GENERIC] = "generic",
 };
 
-/* Note why @mode was not to be had; for plain native mode also what would give it. */
-static void mode_refused(struct datapath *dp, const struct device *device, enum datapath_mode mode,
-			 int result)
+/* Note why @flavour was not to be had; for plain native mode also what would give it. */
+static void flavour_refused(struct datapath *dp, const struct device *device,
+			    enum xdp_flavour flavour, int result)
 {
 	char hint[256] = "";
 	size_t used = strlen(dp->why);
 
-	if (mode == DATAPATH_FRAGS)
+	if (flavour == XDP_FRAGS)
 		return; /* older kernels and most drivers; plain native mode is as good */
-	if (mode == DATAPATH_NATIVE)
+	if (flavour == XDP_NATIVE)
 		device_native_hint(device, hint, sizeof(hint));
-	snprintf(dp->why + used, sizeof(dp->why) - used, "%s%s refused by the driver: %s%s",
-		 used ? "; " : "", mode_names[mode],
+	snprintf(dp->why + used, sizeof(dp->why) - used, "%s%s mode refused by the driver: %s%s",
+		 used ? "; " : "", flavour_names[flavour],
 		 result == -EOPNOTSUPP ? "it has none" : strerror(-result), hint);
 }
 
@@ -548,79 +767,200 @@ static bool device_parsed(const struct device *device)
 	}
 }
 
-int datapath_start(struct datapath **out, const struct compiled *compiled,
-		   struct devices *devices, const struct device *device,
-		   enum conf_xdp_mode wanted, struct datapath_error *error)
+/* The flavours that may be tried; a link that is there has its own for life. */
+static int flavours_choose(const struct datapath *dp, const struct datapath_config *config,
+			   const struct device *device, enum xdp_flavour *first,
+			   enum xdp_flavour *last, struct failure *failure)
 {
-	enum datapath_mode first = wanted == CONF_XDP_GENERIC ? DATAPATH_GENERIC : DATAPATH_FRAGS;
-	enum datapath_mode last = wanted == CONF_XDP_NATIVE ? DATAPATH_NATIVE : DATAPATH_GENERIC;
-	struct datapath *dp;
+	*first = config->mode == CONF_XDP_GENERIC ? XDP_GENERIC : XDP_FRAGS;
+	*last = config->mode == CONF_XDP_NATIVE ? XDP_NATIVE : XDP_GENERIC;
+	if (dp->outer_link < 0)
+		return 0;
+	if (dp->flavour < *first || dp->flavour > *last) {
+		failure_set(failure, "XDP_Mode = %s cannot be had while %s is guarded (%s): a "
+			    "change of mode would leave a moment without rules; stop knockd and "
+			    "start it again", conf_xdp_mode_names[config->mode], device->name,
+			    flavour_names[dp->flavour]);
+		if (!config->starting)
+			return -EBUSY;
+		say(dp, "%s", failure->text);
+	}
+	*first = *last = dp->flavour;
+	/* What another layout left does not say whether it took packets in fragments. */
+	if (!dp->held && dp->flavour == XDP_FRAGS)
+		*last = XDP_NATIVE;
+	return 0;
+}
+
+int datapath_put(struct datapath *dp, const struct datapath_config *config,
+		 struct devices *devices, const struct device *device, struct failure *failure)
+{
+	enum xdp_flavour first, last;
 	bool attaching = false;
-	int result = -EINVAL;
+	int result;
 
 	if (!device_parsed(device)) {
-		error_set(error, "%s is neither Ethernet nor a link of plain IP packets (its ARP "
-				 "hardware type is %u)", device->name, device->type);
+		failure_set(failure, "%s is neither Ethernet nor a link of plain IP packets (its "
+			    "ARP hardware type is %u)", device->name, device->type);
 		return -EINVAL;
 	}
-	dp = calloc(1, sizeof(*dp));
-	if (!dp) {
-		error_set(error, "no memory");
-		return -ENOMEM;
-	}
-	libbpf_set_print(library_print);
-	dp->outer_link = dp->inner_link = -1;
-	dp->device = device->index;
-	snprintf(dp->device_name, sizeof(dp->device_name), "%s", device->name);
-	dp->hz = compiled->settings.second;
-	dp->bucket_mask = compiled->settings.bucket_mask;
-	memcpy(dp->grant_mask6_be, compiled->settings.grant_mask6_be, sizeof(dp->grant_mask6_be));
-	dp->inner = kernel_has_lookup_device();
-	if (!dp->inner)
-		snprintf(dp->inner_why, sizeof(dp->inner_why), "the kernel does not say on which "
-			 "device a connection arrives (that needs Linux 5.17)");
-
-	for (enum datapath_mode mode = first; mode <= last; mode++) {
-		result = datapath_try(dp, compiled, devices, device, mode, &attaching, error);
-		if (!result)
-			break;
+	result = flavours_choose(dp, config, device, &first, &last, failure);
+	if (result)
+		return result;
+	/* The numbers of doors that the trial left out are given away now. */
+	if (dp->held && dp->trial)
+		migration_sweep(&dp->current, jiffies_now(dp->about), NULL, NULL);
+	if (dp->outer_link < 0)
+		dp->why[0] = '\0';
+	for (enum xdp_flavour flavour = first; flavour <= last; flavour++) {
+		result = config_try(dp, config, devices, device, flavour, &attaching, failure);
 		/* A flavour that does not load is like one that does not attach, if it is not the
 		 * plain one. */
-		if (!attaching && mode != DATAPATH_FRAGS)
-			goto fail;
+		if (!result || (!attaching && flavour != XDP_FRAGS))
+			return result;
 		if (attaching && result == -EBUSY)
 			break;
-		mode_refused(dp, device, mode, result);
+		if (dp->outer_link < 0)
+			flavour_refused(dp, device, flavour, result);
 	}
-	if (result) {
-		result = outer_failed(dp, result, error);
-		goto fail;
-	}
-	*out = dp;
+	return attaching ? outer_failed(dp, device, result, failure) : result;
+}
+
+void datapath_lost(struct datapath *dp)
+{
+	descriptor_close(&dp->outer_link);
+	dp->outer_runs = -1;
+	dp->device = 0;
+	if (dp->about)
+		dp->about->device = 0;
+}
+
+int datapath_again(struct datapath *dp, struct devices *devices, const struct device *device,
+		   struct failure *failure)
+{
+	struct settings settings;
+	__u32 key = 0;
+	bool attaching;
+	int result;
+
+	if (!dp->held || bpf_map_lookup_elem(dp->current.map[MAP_settings], &key, &settings) ||
+	    settings.ethernet != (device->type == ARPHRD_ETHER))
+		return -ENOENT;
+	result = generation_surround(&dp->current, devices, device);
+	if (!result && dp->has_former)
+		result = generation_surround(&dp->former, devices, device);
+	if (result)
+		return result;
+	result = doors_turn(dp, &dp->current, dp->trial ? dp->current.outer_trial :
+			    dp->current.outer, dp->inner_runs, device, dp->flavour, &attaching,
+			    failure);
+	if (result)
+		return attaching ? outer_failed(dp, device, result, failure) : result;
+	dp->device = device->index;
+	dp->about->device = device->index;
+	dp->about->since = seconds_now();
+	snprintf(dp->about->interface, sizeof(dp->about->interface), "%s", device->name);
 	return 0;
-
-fail:
-	free(dp);
-	return result;
 }
 
-void datapath_stop(struct datapath *dp)
+/* ---- trial ---- */
+
+static void former_forget(struct datapath *dp)
 {
-	if (!dp)
-		return;
-	/* The outer door last opens nothing that the inner one still holds, nor the other way. */
-	if (dp->outer_link >= 0)
-		close(dp->outer_link);
-	if (dp->inner_link >= 0)
-		close(dp->inner_link);
-	ring_buffer__free(dp->ring);
-	datapath_unload(dp);
-	free(dp);
+	__u32 key = 0;
+
+	bpf_map_delete_elem(dp->current.map[MAP_former_outer], &key);
+	bpf_map_delete_elem(dp->current.map[MAP_former_inner], &key);
+	generation_drop(&dp->former);
+	dp->has_former = false;
+	dp->about->fallback = 0;
+	dp->trial = false;
 }
 
-enum datapath_mode datapath_mode(const struct datapath *dp)
+int datapath_confirm(struct datapath *dp, struct failure *failure)
 {
-	return dp->mode;
+	int error;
+
+	if (!dp->trial)
+		return 0;
+	deadline_set(&dp->current, 0);
+	error = links_run(dp, dp->current.outer, dp->current.inner, failure);
+	if (error)
+		return error;
+	dp->outer_runs = dp->current.outer;
+	dp->inner_runs = dp->current.inner;
+	former_forget(dp);
+	state_finish(dp, NULL, 0);
+	return 0;
+}
+
+static void progress_clear(const struct generation *g)
+{
+	struct source key;
+
+	while (!bpf_map_get_next_key(g->map[MAP_progress], NULL, &key))
+		if (bpf_map_delete_elem(g->map[MAP_progress], &key))
+			return;
+}
+
+int datapath_undo(struct datapath *dp, struct failure *failure)
+{
+	struct migration *m = NULL;
+	struct generation before;
+	unsigned int ended = 0;
+	bool attaching;
+	int error;
+
+	if (!dp->has_former)
+		return -ENOENT;
+	/* Knocks counted by sequences that were never confirmed mean nothing to those before. */
+	progress_clear(&dp->current);
+	error = migration_begin(&m, &dp->current, &dp->former, jiffies_now(dp->about), &ended);
+	if (error)
+		say(dp, "the config before goes on with its own state; what changed since is lost: "
+		    "%s", strerror(-error));
+	if (dp->former.order < 0) {
+		dp->former.order = dp->current.order;
+		dp->current.order = -1;
+	}
+	error = doors_turn(dp, &dp->former, dp->former.outer, dp->former.inner, NULL, dp->flavour,
+			   &attaching, failure);
+	if (error) {
+		migration_end(m);
+		return error;
+	}
+	tables_unmap(dp);
+	before = dp->current;
+	dp->current = dp->former;
+	generation_init(&dp->former);
+	dp->has_former = dp->trial = false;
+	error = tables_map(dp, &dp->current);
+	if (!error) {
+		dp->about->fallback = 0;
+		dp->about->loaded = seconds_now();
+		dp->shared->confirm_until = 0;
+		state_finish(dp, m, ended);
+	}
+	migration_end(m);
+	generation_close(&before);
+	return error;
+}
+
+/* ---- what others ask ---- */
+
+unsigned int datapath_device(const struct datapath *dp)
+{
+	return dp->device;
+}
+
+const char *datapath_flavour_name(enum xdp_flavour flavour)
+{
+	return flavour <= XDP_GENERIC ? flavour_names[flavour] : "unknown mode";
+}
+
+enum xdp_flavour datapath_flavour(const struct datapath *dp)
+{
+	return dp->flavour;
 }
 
 const char *datapath_why(const struct datapath *dp)
@@ -628,92 +968,17 @@ const char *datapath_why(const struct datapath *dp)
 	return dp->why;
 }
 
-const char *datapath_inner(const struct datapath *dp)
+bool datapath_inner(const struct datapath *dp)
 {
-	return dp->inner ? NULL : dp->inner_why;
+	return dp->inner_link >= 0;
 }
 
-/* ---- clock, grants, counters, events ---- */
-
-static __u64 monotonic_ns(void)
+const struct generation *datapath_generation(const struct datapath *dp)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+	return &dp->current;
 }
 
-__u64 datapath_now(const struct datapath *dp)
+struct about *datapath_about(const struct datapath *dp)
 {
-	return dp->clock.jiffies +
-	       (monotonic_ns() - dp->clock.monotonic_ns) / (1000000000 / dp->hz);
-}
-
-__u64 datapath_until_ns(const struct datapath *dp, __u64 jiffies)
-{
-	return dp->clock.monotonic_ns +
-	       (jiffies - dp->clock.jiffies) * (1000000000ULL / dp->hz);
-}
-
-__u64 datapath_grant_until(const struct datapath *dp, const struct source *source, __u32 door)
-{
-	struct grant_bucket bucket;
-	struct source owner = *source;
-	__u64 word, hash;
-	__u32 slot;
-	int cell;
-
-	for (int i = 0; owner.family == 6 && i < 4; i++)
-		owner.word_be[i] &= dp->grant_mask6_be[i];
-	hash = source_hash(dp->presence_key, &owner);
-	slot = grant_slot(hash, dp->bucket_mask);
-	if (bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.grants), &slot, &bucket))
-		return 0;
-	cell = grant_find(&bucket, door, &owner);
-	word = cell < 0 ? 0 : bucket.cell[cell].word;
-	return grant_alive(word, datapath_now(dp)) ? grant_expiry(word) : 0;
-}
-
-__u64 datapath_counter(const struct datapath *dp, enum datapath_counter which, __u32 index)
-{
-	const struct bpf_map *map = which == COUNTER_REASON ? dp->skel->maps.counters :
-				    which == COUNTER_DOOR ? dp->skel->maps.door_counters :
-							    dp->skel->maps.port_counters;
-	int cpus = libbpf_num_possible_cpus();
-	__u64 *values, sum = 0;
-
-	values = cpus > 0 ? calloc(cpus, sizeof(*values)) : NULL;
-	if (values && !bpf_map_lookup_elem(bpf_map__fd(map), &index, values))
-		for (int i = 0; i < cpus; i++)
-			sum += values[i];
-	free(values);
-	return sum;
-}
-
-static int event_arrives(void *context, void *data, size_t size)
-{
-	struct datapath *dp = context;
-
-	if (size >= sizeof(struct event))
-		dp->handle(dp->data, data);
-	return 0;
-}
-
-int datapath_events_to(struct datapath *dp, void (*handle)(void *data, const struct event *event),
-		       void *data)
-{
-	dp->handle = handle;
-	dp->data = data;
-	dp->ring = ring_buffer__new(bpf_map__fd(dp->skel->maps.events), event_arrives, dp, NULL);
-	return dp->ring ? 0 : -errno;
-}
-
-int datapath_events_fd(const struct datapath *dp)
-{
-	return ring_buffer__epoll_fd(dp->ring);
-}
-
-int datapath_events(struct datapath *dp)
-{
-	return ring_buffer__consume(dp->ring);
+	return dp->about;
 }

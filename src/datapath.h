@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two doors in the kernel: load, attach, read, detach. The only file that knows libbpf.
+ * The two doors of one daemon: find what an earlier one left, attach, swap one config for the next,
+ * take back, detach. Whatever is in force stays so until the next thing is complete.
  *
- * Functions that fail return −errno and leave a sentence for a person in struct datapath_error.
+ * Functions that fail return −errno and leave a sentence for a person in struct failure.
  */
 #ifndef KNOCKD_DATAPATH_H
 #define KNOCKD_DATAPATH_H
@@ -11,42 +12,91 @@
 
 #include "compile.h"
 #include "device.h"
+#include "failure.h"
+#include "generation.h"
 
 struct datapath;
 
-struct datapath_error {
-	char text[512];
+/* Where to keep state, and whom to tell what is no failure. */
+struct datapath_place {
+	const char *pin_dir, *name;
+	unsigned int patience_s; /* for the lock of a daemon that is still ending */
+	void (*say)(void *data, const char *line);
+	void *data;
 };
 
-enum datapath_mode { DATAPATH_FRAGS, DATAPATH_NATIVE, DATAPATH_GENERIC };
-
-/** datapath_hz() - Jiffies in one second. */
-unsigned int datapath_hz(void);
-
 /**
- * datapath_start() - Load both doors with the tables of @compiled and attach them to @device.
- * @devices: all there are, @device among them
- * @mode: what may be tried; under CONF_XDP_AUTO native with fragments, native, generic
- * @out: untouched on failure, and nothing is attached then
+ * datapath_open() - Take the lock of place->name, and find what is in force: links, and through
+ * their programs the config's tables and state.
+ * @device: index of the interface to guard, 0 while there is none
  *
- * Return: 0, -EPERM, -EBUSY when another XDP program is attached, -EOPNOTSUPP when the kernel lacks
- * something, or another −errno.
+ * Return: 0; −EBUSY when another daemon guards it; or another −errno.
  */
-int datapath_start(struct datapath **out, const struct compiled *compiled,
-		   struct devices *devices, const struct device *device,
-		   enum conf_xdp_mode mode, struct datapath_error *error);
+int datapath_open(struct datapath **out, const struct datapath_place *place, unsigned int device,
+		  struct failure *failure);
 
-/** datapath_stop() - Detach both doors and release all. NULL is fine. */
+/** datapath_leave() - Let go of everything; what is in force stays. NULL is fine. */
+void datapath_leave(struct datapath *dp);
+
+/** datapath_stop() - Detach both doors and remove all pins, then as datapath_leave(). */
 void datapath_stop(struct datapath *dp);
 
-/** datapath_mode() - How the outer door is attached. */
-enum datapath_mode datapath_mode(const struct datapath *dp);
+/**
+ * datapath_heritage() - What the config in force hands on to the next.
+ * @out: zero where there is none; release with datapath_heritage_free()
+ */
+int datapath_heritage(const struct datapath *dp, struct heritage *out);
+void datapath_heritage_free(struct heritage *heritage);
 
-/** datapath_why() - Why no better mode, and what would give it; empty for the best one. */
+/* A config to be put in force. */
+struct datapath_config {
+	const struct compiled *compiled;
+	const char *path;      /* of its file */
+	enum conf_xdp_mode mode;
+	unsigned int trial_s;  /* seconds in which it is to be confirmed; 0: for good */
+	bool starting;         /* a daemon's first: a mode that cannot be had is no failure, and a
+	                          trial that has begun goes on */
+};
+
+/**
+ * datapath_put() - Put the config in force on @device, in place of the one that is.
+ * @devices: all there are, @device among them
+ *
+ * Return: 0; −EBUSY when another XDP program is attached; or another −errno. On failure what was in
+ * force before still is.
+ */
+int datapath_put(struct datapath *dp, const struct datapath_config *config,
+		 struct devices *devices, const struct device *device, struct failure *failure);
+
+/** datapath_device() - Index of the device that is guarded; 0: none. */
+unsigned int datapath_device(const struct datapath *dp);
+
+/** datapath_lost() - The guarded device is gone: keep state, and the inner door. */
+void datapath_lost(struct datapath *dp);
+
+/**
+ * datapath_again() - Guard @device by what is loaded, as after datapath_lost(). Fast; where it
+ * fails datapath_put() may still succeed, in another mode.
+ */
+int datapath_again(struct datapath *dp, struct devices *devices, const struct device *device,
+		   struct failure *failure);
+
+/** datapath_flavour() - How the outer door is attached, and in words why not better. */
+enum xdp_flavour datapath_flavour(const struct datapath *dp);
+const char *datapath_flavour_name(enum xdp_flavour flavour);
 const char *datapath_why(const struct datapath *dp);
 
-/** datapath_inner() - NULL when the inner door stands, else why not. */
-const char *datapath_inner(const struct datapath *dp);
+/** datapath_inner() - Whether the inner door stands. */
+bool datapath_inner(const struct datapath *dp);
+
+/** datapath_confirm() - The config on trial is confirmed: go on without looking at the time. */
+int datapath_confirm(struct datapath *dp, struct failure *failure);
+
+/**
+ * datapath_undo() - The trial is over: put the config before back in force.
+ * Return: 0; −ENOENT when there is none before it; or another −errno.
+ */
+int datapath_undo(struct datapath *dp, struct failure *failure);
 
 /**
  * datapath_surroundings() - Tell the programs what has changed around them: which devices are
@@ -55,33 +105,10 @@ const char *datapath_inner(const struct datapath *dp);
  */
 int datapath_surroundings(struct datapath *dp, struct devices *devices);
 
-/** datapath_now() - The programs' jiffies. */
-__u64 datapath_now(const struct datapath *dp);
+/** datapath_generation() - What is in force; all −1 when nothing is. */
+const struct generation *datapath_generation(const struct datapath *dp);
 
-/** datapath_until_ns() - When @jiffies will be, in nanoseconds of CLOCK_MONOTONIC. */
-__u64 datapath_until_ns(const struct datapath *dp, __u64 jiffies);
-
-/**
- * datapath_grant_until() - When the live grant of @source for @door expires, in jiffies;
- * 0 when there is none.
- */
-__u64 datapath_grant_until(const struct datapath *dp, const struct source *source, __u32 door);
-
-/** datapath_counter() - Sum over all CPUs. */
-enum datapath_counter { COUNTER_REASON, COUNTER_DOOR, COUNTER_PORT };
-__u64 datapath_counter(const struct datapath *dp, enum datapath_counter which, __u32 index);
-
-/** datapath_events_fd() - Readable when there are events. */
-int datapath_events_fd(const struct datapath *dp);
-
-/**
- * datapath_events() - Hand on every event that is there, oldest first.
- * Return: how many, or −errno.
- */
-int datapath_events(struct datapath *dp);
-
-/** datapath_events_to() - Name who handles events, before the first datapath_events(). */
-int datapath_events_to(struct datapath *dp, void (*handle)(void *data, const struct event *event),
-		       void *data);
+/** datapath_about() - To be written by the daemon; NULL when nothing is in force. */
+struct about *datapath_about(const struct datapath *dp);
 
 #endif

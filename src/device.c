@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
 #include <linux/if_addr.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -244,6 +245,14 @@ void devices_stack(struct devices *devices, unsigned int index)
 	}
 }
 
+bool device_delivers(const struct device *device, unsigned int guarded)
+{
+	/* What arrives at a device with a master is its master's; these take nothing in. */
+	return device->up && !device->master && device->index != guarded && !device->stacked &&
+	       device->type != ARPHRD_LOOPBACK && strcmp(device->kind, "dummy") &&
+	       strcmp(device->kind, "ifb") && strcmp(device->kind, "nlmon");
+}
+
 struct default_route {
 	unsigned int index;
 	unsigned int metric;
@@ -306,7 +315,7 @@ bool device_forwards(const char *name)
 static int ethtool_ask(const char *name, void *command)
 {
 	struct ifreq request = { .ifr_data = command };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), result; /* any kind will do */
 
 	if (fd < 0)
 		return -errno;

@@ -49,6 +49,12 @@ void devices_names(const struct devices *devices, char *text, size_t size);
  */
 void devices_stack(struct devices *devices, unsigned int index);
 
+/**
+ * device_delivers() - Whether packets that @device takes in can reach sockets of this host without
+ * having passed device @guarded (an index); devices_stack() must have been told of that one.
+ */
+bool device_delivers(const struct device *device, unsigned int guarded);
+
 /** device_default_route() - Name of the device of the IPv4 default route in @name; 0 or −ENOENT. */
 int device_default_route(char name[IF_NAMESIZE]);
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "events.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "event_text.h"
 #include "log.h"
-#include "reason.h"
 
 /* A grant whose end is to be logged. */
 struct opening {
@@ -16,33 +15,13 @@ struct opening {
 };
 
 struct events {
-	struct datapath *dp;
-	const struct conf *conf;
-	const struct compiled *compiled;
+	const struct view *view;
 	struct opening *heap; /* the earliest first */
 	size_t count, room;
 	__u64 unsaid, lost;   /* stages not told and events lost, as counted when last logged */
+	bool waiting;         /* a config waited for confirmation when last looked at */
+	struct events_wish wish;
 };
-
-struct events *events_new(struct datapath *dp, const struct conf *conf,
-			  const struct compiled *compiled)
-{
-	struct events *events = calloc(1, sizeof(*events));
-
-	if (!events)
-		return NULL;
-	events->dp = dp;
-	events->conf = conf;
-	events->compiled = compiled;
-	return events;
-}
-
-void events_free(struct events *events)
-{
-	if (events)
-		free(events->heap);
-	free(events);
-}
 
 /* ---- the heap ---- */
 
@@ -95,134 +74,147 @@ static void heap_remove(struct events *e, size_t i)
 		heap_settle(e, i);
 }
 
-/* Whether the two have one grant: IPv6 addresses are compared as far as Grant_Prefix6 goes. */
-static bool owners_equal(const struct events *e, const struct source *a, const struct source *b)
+static bool owners_equal(const struct source *a, const struct source *b)
 {
-	__be32 differ = a->family ^ b->family;
-
-	for (int i = 0; i < 4; i++)
-		differ |= (a->word_be[i] ^ b->word_be[i]) &
-			  (a->family == 6 ? e->compiled->settings.grant_mask6_be[i] : ~0U);
-	return !differ;
+	return a->family == b->family && !memcmp(a->word_be, b->word_be, sizeof(a->word_be));
 }
 
+/* Where the grant is that @source has for @door, whichever of its addresses opened it. */
 static size_t heap_find(const struct events *e, const struct source *source, __u32 door)
 {
+	struct source owner = view_owner(e->view, source);
 	size_t i = 0;
 
-	while (i < e->count &&
-	       (e->heap[i].door != door || !owners_equal(e, &e->heap[i].source, source)))
+	while (i < e->count) {
+		struct source other = view_owner(e->view, &e->heap[i].source);
+
+		if (e->heap[i].door == door && owners_equal(&other, &owner))
+			break;
 		i++;
+	}
 	return i;
+}
+
+/* ---- the view ---- */
+
+static void opening_note(struct events *e, const struct opening *opening)
+{
+	size_t known = heap_find(e, &opening->source, opening->door);
+
+	if (known < e->count) {
+		e->heap[known].until = opening->until;
+		heap_settle(e, known);
+	} else if (opening->until != GRANT_FOREVER && !heap_add(e, opening)) {
+		log_line("no memory to log when %s: %s closes; it closes all the same",
+			 address_text(&opening->source).text, door_text(e->view, opening->door));
+	}
+}
+
+/* A grant that an earlier daemon saw given. */
+static void grant_note(void *data, const struct source *owner, __u32 door, __u64 until,
+		       __u32 flows)
+{
+	struct opening opening = { .until = until, .source = *owner, .door = door };
+
+	(void)flows;
+	opening_note(data, &opening);
+}
+
+struct events *events_new(const struct view *view)
+{
+	struct events *events = calloc(1, sizeof(*events));
+
+	if (!events)
+		return NULL;
+	events->view = view;
+	events->unsaid = view_shared(view)->stages_unsaid;
+	events->lost = view_shared(view)->events_lost;
+	events->waiting = view_shared(view)->confirm_until;
+	view_grants(view, grant_note, events);
+	return events;
+}
+
+void events_look(struct events *events, const struct view *view)
+{
+	events->view = view;
+	events->waiting = view_shared(view)->confirm_until;
+}
+
+void events_free(struct events *events)
+{
+	if (events)
+		free(events->heap);
+	free(events);
 }
 
 /* ---- lines ---- */
 
-struct address_text {
-	char text[INET6_ADDRSTRLEN];
-};
-
-static struct address_text address_text(const struct source *source)
+static void unsaid_log(struct events *e)
 {
-	struct address_text address;
-
-	if (!inet_ntop(source->family == 4 ? AF_INET : AF_INET6, source->word_be, address.text,
-		       sizeof(address.text)))
-		memcpy(address.text, "?", 2);
-	return address;
-}
-
-static const char *door_name(const struct events *e, __u32 door)
-{
-	return door < e->conf->door_count ? e->conf->door[door].name : "?";
-}
-
-static const char *proto_name(enum proto proto)
-{
-	return proto == PROTO_TCP ? "tcp" : proto == PROTO_UDP ? "udp" : "icmp";
-}
-
-/* One line for each door that the knocks so far begin to open. */
-static void stage_log(struct events *e, const struct event *event)
-{
-	__u64 unsaid = datapath_counter(e->dp, COUNTER_REASON, REASON_STAGE_UNSAID);
-	const struct compiled *c = e->compiled;
-	const struct pattern_range *through;
+	__u64 unsaid = view_shared(e->view)->stages_unsaid;
 
 	if (unsaid > e->unsaid)
 		log_line("%llu more stages not logged", (unsigned long long)(unsaid - e->unsaid));
 	e->unsaid = unsaid;
-	if (event->state >= c->settings.state_count)
-		return;
-	through = &c->through[event->state];
-	for (__u32 i = 0; i < through->count && i < KNOCKD_MATCHES_MAX; i++) {
-		const struct pattern *pattern = &c->pattern[through->first + i];
-
-		if (pattern->action == MATCH_OPEN)
-			log_line("%s: %s: Stage %u", address_text(&event->source).text,
-				 door_name(e, pattern->door), c->state[event->state].depth);
-	}
 }
 
-static void opened_log(struct events *e, const struct event *event)
+static void opening_follow(struct events *e, const struct event *event)
 {
 	struct opening opening = {
 		.until = event->until, .source = event->source, .door = event->door,
 	};
-	size_t known = heap_find(e, &event->source, event->door);
+	size_t known;
 
-	log_line("%s: %s: OPEN SESAME", address_text(&event->source).text,
-		 door_name(e, event->door));
-	if (known < e->count) {
-		e->heap[known].until = event->until;
-		heap_settle(e, known);
-	} else if (event->until != GRANT_FOREVER && !heap_add(e, &opening)) {
-		log_line("no memory to log when %s: %s closes; it closes all the same",
-			 address_text(&event->source).text, door_name(e, event->door));
+	if (event->kind == EVENT_OPENED) {
+		opening_note(e, &opening);
+	} else if (event->kind == EVENT_CLOSED) {
+		known = heap_find(e, &event->source, event->door);
+		if (known < e->count)
+			heap_remove(e, known);
 	}
 }
 
-static void closed_log(struct events *e, const struct event *event)
+void events_handle(void *data, const void *record, size_t size)
 {
-	size_t known = heap_find(e, &event->source, event->door);
-
-	if (known < e->count)
-		heap_remove(e, known);
-	log_line("%s: %s: closed (sequence)", address_text(&event->source).text,
-		 door_name(e, event->door));
-}
-
-void events_handle(void *data, const struct event *event)
-{
+	const struct event *event = record;
 	struct events *e = data;
+	char line[256];
 
-	switch (event->kind) {
-	case EVENT_STAGE:
-		stage_log(e, event);
-		break;
-	case EVENT_OPENED:
-		opened_log(e, event);
-		break;
-	case EVENT_CLOSED:
-		closed_log(e, event);
-		break;
-	case EVENT_REFUSED:
-		log_line("%s: %s: not opened (%s)", address_text(&event->source).text,
-			 door_name(e, event->door), reason_sentence(event->reason));
-		break;
-	case EVENT_BLOCKED:
-		log_line("%s: refused at %s port %u (the first there in a minute)",
-			 address_text(&event->source).text, proto_name(event->proto), event->port);
-		break;
+	if (size < sizeof(*event))
+		return;
+	if (event->kind == EVENT_STAGE)
+		unsaid_log(e);
+	for (unsigned int i = 0; event_text(e->view, event, i, line, sizeof(line)); i++)
+		log_line("%s", line);
+	opening_follow(e, event);
+	if (event->kind != EVENT_ORDER)
+		return;
+	if (event->order == ORDER_DETACH)
+		e->wish.detach = true;
+	if (event->order == ORDER_RELOAD) {
+		e->wish.reload = true;
+		e->wish.reload_s = event->seconds;
 	}
+}
+
+struct events_wish events_wish(struct events *events)
+{
+	struct events_wish wish = events->wish;
+	__u64 until = view_shared(events->view)->confirm_until;
+
+	wish.confirmed = events->waiting && !until;
+	wish.expired = until && until <= view_now(events->view);
+	events->waiting = until;
+	events->wish = (struct events_wish){};
+	return wish;
 }
 
 /* ---- time ---- */
 
 void events_expire(struct events *e)
 {
-	__u64 lost = datapath_counter(e->dp, COUNTER_REASON, REASON_EVENT_LOST);
-	__u64 now = datapath_now(e->dp);
+	__u64 lost = view_shared(e->view)->events_lost;
+	__u64 now = view_now(e->view);
 
 	if (lost > e->lost)
 		log_line("%llu events not logged: they came too fast",
@@ -231,7 +223,7 @@ void events_expire(struct events *e)
 
 	while (e->count && e->heap[0].until <= now) {
 		struct opening *first = &e->heap[0];
-		__u64 until = datapath_grant_until(e->dp, &first->source, first->door);
+		__u64 until = view_grant_until(e->view, &first->source, first->door);
 
 		/* Renewed by an event that was lost, or still to be read. */
 		if (until > now) {
@@ -240,38 +232,17 @@ void events_expire(struct events *e)
 			continue;
 		}
 		log_line("%s: %s: closed (time)", address_text(&first->source).text,
-			 door_name(e, first->door));
+			 door_text(e->view, first->door));
 		heap_remove(e, 0);
 	}
 }
 
 __u64 events_next_ns(const struct events *e)
 {
-	return e->count ? datapath_until_ns(e->dp, e->heap[0].until) : 0;
-}
+	__u64 confirm = view_shared(e->view)->confirm_until;
+	__u64 next = e->count ? e->heap[0].until : 0;
 
-void events_counters(const struct events *e)
-{
-	const struct compiled *c = e->compiled;
-
-	for (__u32 i = 0; i < REASON_COUNT; i++) {
-		unsigned long long count = datapath_counter(e->dp, COUNTER_REASON, i);
-
-		if (count)
-			log_line("counter: %llu %s: %s", count, reason_name(i), reason_sentence(i));
-	}
-	for (__u32 i = 0; i < c->settings.door_count; i++) {
-		unsigned long long count = datapath_counter(e->dp, COUNTER_DOOR, i);
-
-		if (count)
-			log_line("counter: %llu door %s: opened or renewed", count,
-				 door_name(e, i));
-	}
-	for (__u32 i = 0; i < c->settings.guard_count; i++) {
-		unsigned long long count = datapath_counter(e->dp, COUNTER_PORT, i);
-
-		if (count)
-			log_line("counter: %llu %s port %u: refused", count,
-				 proto_name(c->guard[i].proto), c->guard[i].number);
-	}
+	if (confirm && (!next || confirm < next))
+		next = confirm;
+	return next ? view_ns(e->view, next) : 0;
 }

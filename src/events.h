@@ -1,29 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Events of the programs → log lines, and the closings that no packet causes. */
+/*
+ * Events of the programs → log lines, and what no packet causes: grants whose time is up, and a
+ * config whose confirmation has come or is overdue.
+ */
 #ifndef KNOCKD_EVENTS_H
 #define KNOCKD_EVENTS_H
 
-#include "compile.h"
-#include "conf.h"
-#include "datapath.h"
+#include <stdbool.h>
+
+#include "view.h"
 
 struct events;
 
-/** events_new() - Handle the events of @dp, loaded from @compiled of @conf; NULL: no memory. */
-struct events *events_new(struct datapath *dp, const struct conf *conf,
-			  const struct compiled *compiled);
+/** events_new() - Follow what @view shows, with the grants that are there; NULL: no memory. */
+struct events *events_new(const struct view *view);
 void events_free(struct events *events);
 
-/** events_handle() - Log one event; as datapath_events_to() wants it, @data is struct events. */
-void events_handle(void *data, const struct event *event);
+/** events_look() - From now on look at @view: the config in force has changed. */
+void events_look(struct events *events, const struct view *view);
+
+/** events_handle() - Log one event; as ring_read() wants it, @data is struct events. */
+void events_handle(void *data, const void *record, size_t size);
 
 /** events_expire() - Log the grants whose time is up, and how many events were lost. */
 void events_expire(struct events *events);
 
-/** events_next_ns() - When events_expire() is next due, on CLOCK_MONOTONIC; 0: not at all. */
+/** events_next_ns() - When something is next due, on CLOCK_MONOTONIC; 0: nothing is. */
 __u64 events_next_ns(const struct events *events);
 
-/** events_counters() - Log every counter that is not zero. */
-void events_counters(const struct events *events);
+/* What the loop is to do about it. */
+struct events_wish {
+	bool reload;           /* asked for by knockctl */
+	unsigned int reload_s; /* to be confirmed within, 0: for good */
+	bool detach;           /* done by knockctl */
+	bool confirmed;        /* the config on trial stays */
+	bool expired;          /* the config on trial was not confirmed in time */
+};
+
+/** events_wish() - What has come up since the last call. */
+struct events_wish events_wish(struct events *events);
 
 #endif

@@ -1,31 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 static FILE *log_file;
 static bool log_syslog, log_stdout;
 
-int log_open(bool use_syslog, const char *file)
+void log_open(void)
 {
-	FILE *opened = NULL;
+	/* What is needed later is read while it can be. */
+	tzset();
+}
 
-	if (file) {
-		opened = fopen(file, "ae");
-		if (!opened)
-			return -errno;
+void log_to(bool use_syslog, int file)
+{
+	FILE *opened = file < 0 ? NULL : fdopen(file, "a");
+
+	if (opened)
 		setvbuf(opened, NULL, _IOLBF, 0);
-	}
+	else if (file >= 0)
+		close(file);
 	log_close();
 	log_file = opened;
 	log_syslog = use_syslog;
 	if (use_syslog)
-		openlog("knockd", 0, LOG_USER);
-	return 0;
+		openlog("knockd", LOG_NDELAY, LOG_USER);
 }
 
 void log_close(void)

@@ -5,14 +5,16 @@
 
 #include <stdbool.h>
 
+/** log_open() - Read now what cannot be read any more once files cannot be opened. */
+void log_open(void);
+
 /**
- * log_open() - Say where lines go from here on; before, and with neither, it is stderr.
+ * log_to() - Say where lines go from here on; before, and with neither, it is stderr.
  * @syslog: to syslog(3), ident knockd
- * @file: appended to, each line behind [YYYY-MM-DD HH:MM]; NULL: none
- *
- * Return: 0 or −errno when @file cannot be opened; lines then go where they went before.
+ * @file: a descriptor, which the log owns from now on, appended to, each line behind
+ *        [YYYY-MM-DD HH:MM]; −1: none
  */
-int log_open(bool syslog, const char *file);
+void log_to(bool syslog, int file);
 
 /** log_verbose() - From here on lines also go to standard output, unless they go to stderr. */
 void log_verbose(void);
@@ -20,7 +22,7 @@ void log_verbose(void);
 /** log_line() - One line, without its newline. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** log_close() - Release what log_open() took; lines go to stderr again. */
+/** log_close() - Release what log_to() took; lines go to stderr again. */
 void log_close(void);
 
 #endif

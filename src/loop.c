@@ -3,23 +3,43 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "events.h"
+#include "helper.h"
 #include "log.h"
+#include "notify.h"
+#include "privs.h"
+#include "ring.h"
+
+struct running {
+	const struct loop *loop;
+	struct view *view;     /* NULL before there is something to look at */
+	struct events *events;
+	struct ring *ring;
+	int epoll, timer;
+	int ring_fd;           /* −1: none yet */
+	bool leaving;          /* the helper was told to end */
+	bool undoing;          /* the helper was told that a trial is over */
+	bool over;
+	enum loop_end end;
+};
 
 int loop_signals(void)
 {
+	static const int served[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < sizeof(served) / sizeof(*served); i++)
+		sigaddset(&set, served[i]);
 	/* Whoever read the log may go; knockd must not go with it. */
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
@@ -27,98 +47,252 @@ int loop_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Wake up when the next grant ends; with none open, never. */
-static void timer_set(int timer, const struct events *events)
+static void loop_fail(struct running *r, const char *what, int error)
 {
-	__u64 next = events_next_ns(events);
+	log_line("%s: %s", what, strerror(-error));
+	r->end = LOOP_FAILED;
+	r->over = true;
+}
+
+/* Wake up when something is next due; with nothing due, never. */
+static void timer_set(const struct running *r)
+{
+	__u64 next = r->events && !r->leaving && !r->undoing ? events_next_ns(r->events) : 0;
 	struct itimerspec when = {
 		.it_value = { .tv_sec = next / 1000000000, .tv_nsec = next % 1000000000 },
 	};
 
-	timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
+	timerfd_settime(r->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* Return: 0, or −ENODEV when the guarded device is no longer there. */
-static int devices_changed(struct datapath *dp, int watch)
-{
-	struct devices devices = {};
-	int error;
-
-	devices_watch_drain(watch);
-	error = devices_read(&devices);
-	if (!error)
-		error = datapath_surroundings(dp, &devices);
-	if (error && error != -ENODEV)
-		log_line("cannot follow a change of network devices: %s", strerror(-error));
-	devices_free(&devices);
-	return error == -ENODEV ? error : 0;
-}
-
-/* Whether to go on. */
-static bool signal_serve(int signals)
-{
-	struct signalfd_siginfo info;
-
-	if (read(signals, &info, sizeof(info)) != sizeof(info))
-		return true;
-	if (info.ssi_signo == SIGHUP) {
-		log_line("SIGHUP: reloading is not supported yet; the config in force stays");
-		return true;
-	}
-	return false;
-}
-
-static int loop_add(int epoll, int fd)
+static int loop_add(const struct running *r, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-int loop_run(struct datapath *dp, struct events *events, int signals, int watch)
+static void helper_tell(struct running *r, enum helper_order order, unsigned int argument)
 {
-	int epoll = epoll_create1(EPOLL_CLOEXEC), ring = datapath_events_fd(dp), error = 0;
-	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	bool running = true;
+	int error;
 
-	if (epoll < 0 || timer < 0)
-		error = -errno;
-	if (!error)
-		error = loop_add(epoll, signals);
-	if (!error)
-		error = loop_add(epoll, watch);
-	if (!error)
-		error = loop_add(epoll, ring);
-	if (!error)
-		error = loop_add(epoll, timer);
-	/* What changed between the first look and the watch. */
-	if (!error)
-		error = devices_changed(dp, watch);
-	while (running && !error) {
-		struct epoll_event ready;
-		int count = epoll_wait(epoll, &ready, 1, -1);
-		__u64 expirations;
+	if (r->leaving)
+		return;
+	r->leaving = order == HELPER_STOP || order == HELPER_DETACH || order == HELPER_LEAVE;
+	error = helper_ask(r->loop->channel, order, argument);
+	if (error)
+		loop_fail(r, "cannot reach the helper", error);
+}
 
-		if (count < 0 && errno != EINTR)
-			error = -errno;
-		if (count < 1)
-			continue;
-		if (ready.data.fd == signals)
-			running = signal_serve(signals);
-		else if (ready.data.fd == watch)
-			error = devices_changed(dp, watch);
-		else if (ready.data.fd == timer &&
-			 read(timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
-			error = -errno;
-		/* Openings first: an expiry may be of one that has been renewed. */
-		if (datapath_events(dp) < 0)
-			log_line("cannot read events");
-		events_expire(events);
-		timer_set(timer, events);
+/* ---- what the helper says ---- */
+
+/* The events are the same for as long as knockd lives: only the first ring is taken. */
+static int events_begin(struct running *r, int *fd, size_t size)
+{
+	int error = ring_open(&r->ring, *fd, size, true);
+
+	if (error)
+		return error;
+	r->events = events_new(r->view);
+	if (!r->events)
+		return -ENOMEM;
+	r->ring_fd = *fd;
+	*fd = -1;
+	error = loop_add(r, r->ring_fd);
+	return error ? error : privs_seal(&(struct failure){});
+}
+
+static void view_take(struct running *r, const struct helper_message *message,
+		      int descriptor[HELPER_DESCRIPTORS])
+{
+	struct view_map part[VIEW_PARTS];
+	struct view *view;
+	int error;
+
+	for (int i = 0; i < VIEW_PARTS; i++)
+		part[i] = (struct view_map){ descriptor[i], message->size[i] };
+	error = view_open(&view, part);
+	if (!error) {
+		if (r->events)
+			events_look(r->events, view);
+		view_close(r->view);
+		r->view = view;
+		if (!r->events)
+			error = events_begin(r, &descriptor[VIEW_PARTS], message->size[VIEW_PARTS]);
 	}
-	if (timer >= 0)
-		close(timer);
-	if (epoll >= 0)
-		close(epoll);
-	return error;
+	if (error)
+		loop_fail(r, "cannot look at the tables", error);
+}
+
+static void order_done(struct running *r, const struct helper_message *message)
+{
+	switch (message->order) {
+	case HELPER_START:
+		if (message->status) {
+			fprintf(stderr, "knockd: %s\n", message->text);
+			r->end = LOOP_FAILED;
+			r->over = true;
+			break;
+		}
+		notify_send(r->loop->notify, "READY=1");
+		break;
+	case HELPER_UNDO:
+		r->undoing = false;
+		if (message->status == -ENOENT) {
+			r->end = LOOP_UNCONFIRMED;
+			r->over = true;
+		} else if (message->status) {
+			log_line("cannot take the config back: %s", message->text);
+		}
+		break;
+	case HELPER_CONFIRM:
+		log_line(message->status ? "confirmed, but it goes on looking at the time: %s" :
+			 "the config is confirmed%s", message->text);
+		break;
+	case HELPER_STOP:
+	case HELPER_DETACH:
+	case HELPER_LEAVE:
+		r->over = true;
+		break;
+	}
+}
+
+static void helper_serve(struct running *r)
+{
+	struct helper_message message;
+	int descriptor[HELPER_DESCRIPTORS];
+	int got = helper_hear(r->loop->channel, &message, descriptor);
+
+	if (got == -EAGAIN)
+		return;
+	if (got <= 0) {
+		loop_fail(r, "the privileged helper has ended; what is in force stays",
+			  got ? got : -EPIPE);
+		return;
+	}
+	switch (message.word) {
+	case HELPER_LINE:
+		log_line("%s", message.text);
+		break;
+	case HELPER_VIEW:
+		view_take(r, &message, descriptor);
+		break;
+	case HELPER_LOG:
+		log_to(message.flag, descriptor[0]);
+		descriptor[0] = -1;
+		break;
+	case HELPER_STATUS:
+		notify_send(r->loop->notify, "STATUS=%s", message.text);
+		break;
+	case HELPER_DONE:
+		order_done(r, &message);
+		break;
+	}
+	for (int i = 0; i < HELPER_DESCRIPTORS; i++)
+		if (descriptor[i] >= 0)
+			close(descriptor[i]);
+}
+
+/* ---- signals and events ---- */
+
+static void signal_serve(struct running *r)
+{
+	struct signalfd_siginfo info;
+
+	if (read(r->loop->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGHUP:
+		notify_send(r->loop->notify, "STATUS=reloading");
+		helper_tell(r, HELPER_RELOAD, r->loop->confirm_s);
+		break;
+	case SIGUSR1:
+		log_line("leaving; what is in force stays");
+		notify_send(r->loop->notify, "STOPPING=1");
+		helper_tell(r, HELPER_LEAVE, 0);
+		break;
+	default:
+		log_line("shutting down");
+		notify_send(r->loop->notify, "STOPPING=1");
+		helper_tell(r, HELPER_STOP, 0);
+		break;
+	}
+}
+
+static void events_serve(struct running *r)
+{
+	struct events_wish wish;
+
+	/* Openings first: an expiry may be of one that has been renewed. */
+	ring_read(r->ring, events_handle, r->events, NULL);
+	events_expire(r->events);
+	wish = events_wish(r->events);
+	if (wish.detach)
+		helper_tell(r, HELPER_DETACH, 0);
+	if (wish.reload)
+		helper_tell(r, HELPER_RELOAD, wish.reload_s);
+	if (r->undoing)
+		return;
+	if (wish.confirmed)
+		helper_tell(r, HELPER_CONFIRM, 0);
+	r->undoing = wish.expired;
+	if (wish.expired)
+		helper_tell(r, HELPER_UNDO, 0);
+}
+
+static int loop_begin(struct running *r)
+{
+	int error;
+
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (r->epoll < 0 || r->timer < 0)
+		return -errno;
+	error = loop_add(r, r->loop->channel);
+	if (!error)
+		error = loop_add(r, r->loop->signals);
+	return error ? error : loop_add(r, r->timer);
+}
+
+static void loop_step(struct running *r)
+{
+	struct epoll_event ready;
+	int count = epoll_wait(r->epoll, &ready, 1, -1);
+	__u64 expirations;
+
+	if (count < 0 && errno != EINTR)
+		loop_fail(r, "cannot wait for events", -errno);
+	if (count < 1)
+		return;
+	if (ready.data.fd == r->loop->channel)
+		helper_serve(r);
+	else if (ready.data.fd == r->loop->signals)
+		signal_serve(r);
+	else if (ready.data.fd == r->timer &&
+		 read(r->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+		loop_fail(r, "cannot read the timer", -errno);
+	if (r->events)
+		events_serve(r);
+	timer_set(r);
+}
+
+enum loop_end loop_run(const struct loop *loop)
+{
+	struct running r = { .loop = loop, .epoll = -1, .timer = -1, .ring_fd = -1 };
+	struct failure failure = { "cannot wait for events" };
+	int error = loop_begin(&r);
+
+	/* What is needed later is there, or comes from the helper. */
+	if (!error)
+		error = privs_drop(&failure);
+	if (error)
+		loop_fail(&r, failure.text, error);
+	while (!r.over)
+		loop_step(&r);
+	events_free(r.events);
+	ring_close(r.ring);
+	view_close(r.view);
+	close(r.epoll);
+	close(r.timer);
+	return r.end;
 }

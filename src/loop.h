@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the daemon does while it runs: wait for signals, events, expiries and changed devices. */
+/* The main process once it has started: what happens, in the order in which it happens. */
 #ifndef KNOCKD_LOOP_H
 #define KNOCKD_LOOP_H
 
-#include "datapath.h"
-#include "events.h"
-
 /**
- * loop_signals() - Block the signals that end the loop and make a descriptor that delivers them.
- * To be called before anything that takes long. Return: the descriptor or −errno.
+ * loop_signals() - Block the signals that knockd serves; what comes is read from a descriptor.
+ * To be called before the helper is started, which must not die of them either.
+ * Return: the descriptor or −errno.
  */
 int loop_signals(void);
 
+/* How the loop ended. */
+enum loop_end {
+	LOOP_STOPPED,     /* told to */
+	LOOP_FAILED,      /* which has been said */
+	LOOP_UNCONFIRMED, /* the first config was not confirmed in time */
+};
+
+struct loop {
+	int signals;            /* of loop_signals() */
+	int channel;            /* to the helper */
+	int notify;             /* of notify_open() */
+	unsigned int confirm_s; /* a config read by SIGHUP is to be confirmed within; 0: for good */
+};
+
 /**
- * loop_run() - Serve until SIGTERM or SIGINT.
- * @signals: of loop_signals()
- * @watch: of devices_watch()
- *
- * Return: 0; −ENODEV when the guarded device is gone; −errno when waiting itself fails.
+ * loop_run() - Give up all privileges, then log, wait and pass on, until told to stop. Why the
+ * helper could not start is said on standard error.
  */
-int loop_run(struct datapath *dp, struct events *events, int signals, int watch);
+enum loop_end loop_run(const struct loop *loop);
 
 #endif

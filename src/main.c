@@ -2,35 +2,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "compile.h"
-#include "conf.h"
-#include "datapath.h"
+#include "config.h"
 #include "device.h"
-#include "events.h"
+#include "helper.h"
 #include "log.h"
 #include "loop.h"
-#include "parse.h"
+#include "notify.h"
+#include "number.h"
+#include "pins.h"
 #include "print.h"
 
 #define CONFIG_DEFAULT "/etc/knockd.conf"
-#define CONFIG_SIZE_MAX (16 << 20)
 
-enum status { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
+enum { CONFIRM_MAX_S = 86400 };
+
+enum status { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2, STATUS_UNCONFIRMED = 3 };
 
 struct options {
-	const char *config;
-	const char *interface; /* NULL: the config's */
+	struct helper_options helper;
 	bool check, print, verbose;
-	int mode;              /* enum conf_xdp_mode, -1: the config's */
 };
 
 static void usage(FILE *out)
@@ -41,6 +37,11 @@ static void usage(FILE *out)
 	      "  -n, --check           say what is wrong or unwise in the config, and exit\n"
 	      "  -P, --print           print the config, normalised, and exit\n"
 	      "      --mode MODE       use auto, native or generic XDP (default: the config's)\n"
+	      "      --wait            wait for the interface where it is missing\n"
+	      "      --confirm SECONDS undo the config and exit unless it is confirmed in time:\n"
+	      "                        by 'knockctl confirm' or by a knock that opens a door\n"
+	      "      --name NAME       keep state under this name (default: the interface's)\n"
+	      "      --pin-dir DIR     keep state in this folder (default: " PINS_DIR_DEFAULT ")\n"
 	      "  -v, --verbose         log to standard output as well as to syslog or a file\n"
 	      "  -V, --version         print the version and exit\n"
 	      "  -h, --help            print this and exit\n", out);
@@ -54,16 +55,33 @@ static int mode_parse(const char *text)
 	return -1;
 }
 
+static bool confirm_parse(const char *text, unsigned int *seconds)
+{
+	uint64_t value;
+
+	if (number_parse(text, 1, CONFIRM_MAX_S, &value)) {
+		fprintf(stderr, "knockd: '%s' is not a number of seconds to confirm within "
+				"(1-%d)\n", text, CONFIRM_MAX_S);
+		return false;
+	}
+	*seconds = value;
+	return true;
+}
+
 /* Return: −1 to go on, else the exit status. */
 static int options_parse(struct options *options, int argc, char *const argv[])
 {
-	enum { OPTION_MODE = 256 };
+	enum { OPTION_MODE = 256, OPTION_WAIT, OPTION_CONFIRM, OPTION_NAME, OPTION_PIN_DIR };
 	static const struct option known[] = {
 		{ "interface", required_argument, NULL, 'i' },
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'n' },
 		{ "print", no_argument, NULL, 'P' },
 		{ "mode", required_argument, NULL, OPTION_MODE },
+		{ "wait", no_argument, NULL, OPTION_WAIT },
+		{ "confirm", required_argument, NULL, OPTION_CONFIRM },
+		{ "name", required_argument, NULL, OPTION_NAME },
+		{ "pin-dir", required_argument, NULL, OPTION_PIN_DIR },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -71,14 +89,16 @@ static int options_parse(struct options *options, int argc, char *const argv[])
 	};
 	int option;
 
-	*options = (struct options){ .config = CONFIG_DEFAULT, .mode = -1 };
+	*options = (struct options){
+		.helper = { .config = CONFIG_DEFAULT, .pin_dir = PINS_DIR_DEFAULT, .mode = -1 },
+	};
 	while ((option = getopt_long(argc, argv, "i:c:nPvVh", known, NULL)) != -1) {
 		switch (option) {
 		case 'i':
-			options->interface = optarg;
+			options->helper.interface = optarg;
 			break;
 		case 'c':
-			options->config = optarg;
+			options->helper.config = optarg;
 			break;
 		case 'n':
 			options->check = true;
@@ -87,12 +107,25 @@ static int options_parse(struct options *options, int argc, char *const argv[])
 			options->print = true;
 			break;
 		case OPTION_MODE:
-			options->mode = mode_parse(optarg);
-			if (options->mode < 0) {
+			options->helper.mode = mode_parse(optarg);
+			if (options->helper.mode < 0) {
 				fprintf(stderr, "knockd: mode '%s' is not one of auto, native, "
 						"generic\n", optarg);
 				return STATUS_USAGE;
 			}
+			break;
+		case OPTION_WAIT:
+			options->helper.wait = true;
+			break;
+		case OPTION_CONFIRM:
+			if (!confirm_parse(optarg, &options->helper.confirm_s))
+				return STATUS_USAGE;
+			break;
+		case OPTION_NAME:
+			options->helper.name = optarg;
+			break;
+		case OPTION_PIN_DIR:
+			options->helper.pin_dir = optarg;
 			break;
 		case 'v':
 			options->verbose = true;
@@ -116,96 +149,11 @@ static int options_parse(struct options *options, int argc, char *const argv[])
 	return -1;
 }
 
-/* The whole of @path in memory that the caller frees. */
-static int file_read(const char *path, char **text, size_t *len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
-	size_t used = 0, room = 0;
-	char *buffer = NULL;
-
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		ssize_t got;
-
-		if (used == room) {
-			char *more = realloc(buffer, room = 2 * room + 4096);
-
-			if (!more || room > 2 * CONFIG_SIZE_MAX) {
-				error = more ? -EFBIG : -ENOMEM;
-				buffer = more ? more : buffer;
-				break;
-			}
-			buffer = more;
-		}
-		got = read(fd, buffer + used, room - used);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			error = got ? -errno : 0;
-			break;
-		}
-		used += got;
-	}
-	close(fd);
-	if (error) {
-		free(buffer);
-		return error;
-	}
-	*text = buffer;
-	*len = used;
-	return 0;
-}
-
-/* File → conf → tables; what is wrong or unwise goes to @messages. */
-static int config_load(const char *path, struct conf *conf, struct compiled *compiled,
-		       struct messages *messages)
-{
-	struct host_facts *facts = calloc(1, sizeof(*facts));
-	char *text = NULL;
-	size_t len = 0;
-	int error = facts ? file_read(path, &text, &len) : -ENOMEM;
-
-	if (error) {
-		message_add(messages, MESSAGE_ERROR, 0, "cannot be read: %s", strerror(-error));
-		goto out;
-	}
-	error = parse_text(conf, text, len, messages);
-	if (!error)
-		error = compile_conf(conf, datapath_hz(), compiled, messages);
-	if (!error) {
-		host_facts_read(facts, path);
-		check_conf(conf, facts, messages);
-	} else if (error == -ENOMEM) {
-		message_add(messages, MESSAGE_ERROR, 0, "no memory for a config of this size");
-	}
-out:
-	free(text);
-	free(facts);
-	return error;
-}
-
-/* What is unwise in the config, for whoever reads the log. */
-static void warnings_log(const struct messages *messages)
-{
-	char *text = NULL, *rest, *line;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return;
-	messages_print(messages, out);
-	if (!fclose(out))
-		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-			log_line("%s", line);
-	free(text);
-}
-
 /* The interface to guard: the option's, the config's, eth0, the default route's. */
 static int interface_choose(const struct options *options, const struct conf *conf,
 			    const struct devices *devices, char name[IF_NAMESIZE])
 {
-	const char *wanted = options->interface ? options->interface :
+	const char *wanted = options->helper.interface ? options->helper.interface :
 			     conf->interface_count ? conf->interface[0] : "eth0";
 	char all[512];
 
@@ -216,7 +164,9 @@ static int interface_choose(const struct options *options, const struct conf *co
 	memcpy(name, wanted, strlen(wanted) + 1);
 	if (devices_find(devices, name))
 		return 0;
-	if (!options->interface && !conf->interface_count && !device_default_route(name))
+	if (!options->helper.interface && !conf->interface_count && !device_default_route(name))
+		return 0;
+	if (options->helper.wait)
 		return 0;
 	devices_names(devices, all, sizeof(all));
 	fprintf(stderr, "knockd: there is no interface '%s'; there are: %s\n", wanted,
@@ -224,82 +174,18 @@ static int interface_choose(const struct options *options, const struct conf *co
 	return -ENODEV;
 }
 
-/* Return: the device to guard, or NULL when there is a reason against it, which is said. */
-static const struct device *interface_find(const struct options *options, const struct conf *conf,
-					   const struct devices *devices)
+/* Whether there is a reason against guarding the interface, which is said. */
+static bool interface_refused(const struct devices *devices, const char *name)
 {
-	const struct device *device, *master;
-	char name[IF_NAMESIZE];
+	const struct device *device = devices_find(devices, name), *master;
 
-	if (interface_choose(options, conf, devices, name))
-		return NULL;
-	device = devices_find(devices, name);
 	if (!device || !device->master)
-		return device;
+		return false;
 	master = devices_find_index(devices, device->master);
 	fprintf(stderr, "knockd: interface '%s' belongs to '%s', where connections live; guard "
 			"that: -i %s\n", name, master ? master->name : "?",
 		master ? master->name : "?");
-	return NULL;
-}
-
-static void start_log(const struct datapath *dp, const struct device *device)
-{
-	static const char *const names[] = {
-		[DATAPATH_FRAGS] = "native, with fragments",
-		[DATAPATH_NATIVE] = "native",
-		[DATAPATH_GENERIC] = "generic",
-	};
-
-	log_line("%s: XDP mode %s%s%s", device->name, names[datapath_mode(dp)],
-		 datapath_why(dp)[0] ? "; " : "", datapath_why(dp));
-	if (datapath_inner(dp))
-		log_line("the outer door stands alone: %s", datapath_inner(dp));
-	log_line("starting up, listening on %s", device->name);
-}
-
-/* Guard @device until told to stop. */
-static int guard(const struct conf *conf, struct compiled *compiled,
-		 struct devices *devices, const struct device *device, int mode, int signals)
-{
-	int watch = devices_watch(), status = STATUS_FAILURE, error;
-	struct datapath_error why;
-	struct events *events = NULL;
-	struct datapath *dp = NULL;
-
-	if (watch < 0) {
-		fprintf(stderr, "knockd: cannot watch network devices: %s\n", strerror(-watch));
-		return STATUS_FAILURE;
-	}
-	error = datapath_start(&dp, compiled, devices, device, mode < 0 ? conf->xdp_mode :
-			       (enum conf_xdp_mode)mode, &why);
-	if (error) {
-		fprintf(stderr, "knockd: %s\n", why.text);
-		goto out;
-	}
-	events = events_new(dp, conf, compiled);
-	error = events ? datapath_events_to(dp, events_handle, events) : -ENOMEM;
-	if (!error) {
-		/* From here on little is allocated: give back what loading took. */
-		compiled_trim(compiled);
-		malloc_trim(0);
-		start_log(dp, device);
-		error = loop_run(dp, events, signals, watch);
-	}
-	if (error) {
-		log_line("%s: %s", device->name, error == -ENODEV ?
-			 "the interface is gone, and nothing is guarded any more" :
-			 strerror(-error));
-		goto out;
-	}
-	log_line("shutting down");
-	events_counters(events);
-	status = STATUS_OK;
-out:
-	datapath_stop(dp);
-	events_free(events);
-	close(watch);
-	return status;
+	return true;
 }
 
 static int config_show(const struct options *options, const struct conf *conf)
@@ -309,16 +195,45 @@ static int config_show(const struct options *options, const struct conf *conf)
 	if (options->print)
 		error = print_conf(conf, stdout);
 	else
-		printf("%s: no errors; %zu door%s\n", options->config, conf->door_count,
+		printf("%s: no errors; %zu door%s\n", options->helper.config, conf->door_count,
 		       conf->door_count == 1 ? "" : "s");
 	return error || fflush(stdout) || ferror(stdout) ? STATUS_FAILURE : STATUS_OK;
 }
 
-static int run(const struct options *options, const struct conf *conf,
-	       struct compiled *compiled, const struct messages *messages)
+/* The two processes: the helper is told of the first config, the loop runs here. */
+static int guard(const struct options *options, struct conf *conf,
+		 const struct messages *messages, const char *interface, int signals)
+{
+	static const int statuses[] = {
+		[LOOP_STOPPED] = STATUS_OK,
+		[LOOP_FAILED] = STATUS_FAILURE,
+		[LOOP_UNCONFIRMED] = STATUS_UNCONFIRMED,
+	};
+	struct loop loop = {
+		.signals = signals,
+		.notify = notify_open(),
+		.confirm_s = options->helper.confirm_s,
+	};
+	int status;
+
+	loop.channel = helper_start(&options->helper, interface, conf, messages);
+	if (loop.channel < 0) {
+		fprintf(stderr, "knockd: cannot start the helper: %s\n", strerror(-loop.channel));
+		return STATUS_FAILURE;
+	}
+	log_open();
+	if (options->verbose)
+		log_verbose();
+	status = statuses[loop_run(&loop)];
+	close(loop.channel);
+	log_close();
+	return status;
+}
+
+static int run(const struct options *options, struct conf *conf, const struct messages *messages)
 {
 	struct devices devices = {};
-	const struct device *device;
+	char interface[IF_NAMESIZE];
 	int signals = loop_signals(), status = STATUS_FAILURE, error;
 
 	if (signals < 0) {
@@ -326,24 +241,11 @@ static int run(const struct options *options, const struct conf *conf,
 		return STATUS_FAILURE;
 	}
 	error = devices_read(&devices);
-	if (error) {
-		fprintf(stderr, "knockd: cannot list network devices: %s\n", strerror(-error));
-		goto out;
-	}
-	device = interface_find(options, conf, &devices);
-	if (!device)
-		goto out;
-	error = log_open(conf->use_syslog, conf->log_file);
 	if (error)
-		fprintf(stderr, "knockd: cannot open log file '%s': %s; logging goes on without\n",
-			conf->log_file, strerror(-error));
-	if (options->verbose)
-		log_verbose();
-	/* Before anything closes. */
-	warnings_log(messages);
-	status = guard(conf, compiled, &devices, device, options->mode, signals);
-	log_close();
-out:
+		fprintf(stderr, "knockd: cannot list network devices: %s\n", strerror(-error));
+	else if (!interface_choose(options, conf, &devices, interface) &&
+		 !interface_refused(&devices, interface))
+		status = guard(options, conf, messages, interface, signals);
 	devices_free(&devices);
 	close(signals);
 	return status;
@@ -368,7 +270,8 @@ int main(int argc, char *argv[])
 	struct compiled compiled = {};
 	struct messages messages;
 	struct options options;
-	struct conf conf;
+	const char *path;
+	struct conf *conf;
 	int status;
 
 	if (descriptors_fill())
@@ -376,19 +279,26 @@ int main(int argc, char *argv[])
 	status = options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;
-	messages_init(&messages, options.config);
-	conf_init(&conf, options.config);
-	if (config_load(options.config, &conf, &compiled, &messages)) {
+	conf = calloc(1, sizeof(*conf));
+	if (!conf)
+		return STATUS_FAILURE;
+	path = options.helper.config;
+	messages_init(&messages, path);
+	conf_init(conf, path);
+	if (config_parse(path, conf, &messages) ||
+	    config_compile(conf, NULL, &compiled, &messages)) {
 		messages_print(&messages, stderr);
 		status = STATUS_FAILURE;
 	} else if (options.print || options.check) {
 		messages_print(&messages, stderr);
-		status = config_show(&options, &conf);
+		status = config_show(&options, conf);
 	} else {
-		status = run(&options, &conf, &compiled, &messages);
+		compiled_free(&compiled);
+		status = run(&options, conf, &messages);
 	}
 	compiled_free(&compiled);
-	conf_free(&conf);
+	conf_free(conf);
+	free(conf);
 	messages_free(&messages);
 	return status;
 }

@@ -14,7 +14,9 @@
 #include "knockd/limits.h"
 #include "knockd/reason.h"
 
+#ifndef KNOCKD_LAYOUT
 #define KNOCKD_LAYOUT 1 /* of everything below that outlives a program; raise it on any change */
+#endif
 
 /* Transport protocols as the tables number them. */
 enum proto { PROTO_TCP, PROTO_UDP, PROTO_ICMP, PROTO_NONE };
@@ -49,6 +51,13 @@ enum {
  */
 enum { EDGE_PROBES = 16, STATE_BITS = 20, STATE_MAX = 1 << STATE_BITS };
 
+/*
+ * A state's number means the same run of knocks in every config that has it, so that progress
+ * outlives a reload. The first KNOCKD_STREAMS_MAX are the roots, state i that of stream i. A state
+ * that left the config may still stand in some source's progress: it stays, removed, for as long as
+ * that can be alive, and leads only to its longest suffix that is still there. A number that is not
+ * in use has depth 0.
+ */
 struct state {
 	__u32 fail;        /* longest proper suffix that is also a prefix of some sequence */
 	__u32 timeout;     /* jiffies; longest Seq_Timeout of the sequences that begin so; at a
@@ -58,7 +67,8 @@ struct state {
 	__u8 depth;        /* knocks remembered; 0 at a root */
 	__u8 match_count : 4;
 	__u8 advances : 1; /* the same knock once more would advance some sequence */
-	__u8 zero : 3;
+	__u8 removed : 1;  /* no sequence begins so any more */
+	__u8 zero : 2;
 };
 
 enum match_action { MATCH_OPEN, MATCH_CLOSE };
@@ -85,6 +95,39 @@ struct door {
  * less than the cells in use.
  */
 enum { QUOTA_COUNT_BITS = 24, QUOTA_COUNT_MAX = (1 << QUOTA_COUNT_BITS) - 1 };
+
+/* ---- what the numbers mean, for people and for the next config; no program reads these ---- */
+
+/*
+ * A door's number means the same name and ordinal in every config that has that door. A number that
+ * is free in one config may be another door's in the next one.
+ */
+struct door_name {
+	char name[KNOCKD_NAME_MAX]; /* with its NUL */
+	__u32 ordinal;              /* among the doors of this name in the file, from 0 */
+	__u32 used;                 /* 0: no door has this number; the rest is zero then */
+};
+
+/* Which doors the knocks that led to a state begin to open; one value, one of these a state. */
+enum { STAGE_DOORS_MAX = 8 };
+
+struct stage {
+	__u8 depth; /* knocks made */
+	__u8 count; /* doors named below; there may be more */
+	__u16 door[STAGE_DOORS_MAX];
+};
+
+/* Which knocks lead to a state; one value, one of these a state. */
+struct path {
+	__u64 until;   /* jiffies. In force: 0; removed: progress may hold it up to then; free: it
+	                  means nothing since then, 0: it never did */
+	__u32 parent;  /* state; itself at a root */
+	__u32 port;    /* index in the table of ports of the latest knock; at a root the flags of
+	                  its stream, mask << 8 | value */
+	__u32 timeout; /* jiffies; longest Seq_Timeout of its stream */
+	__u8 used;     /* 0: the number is free, and all but until is zero */
+	__u8 zero[3];
+};
 
 /* ---- progress: LRU hash, struct source → struct progress ---- */
 
@@ -187,7 +230,10 @@ enum event_kind {
 	EVENT_CLOSED,  /* by its Close_Sequence */
 	EVENT_REFUSED, /* a right sequence without a grant; reason says why */
 	EVENT_BLOCKED, /* the first packet in this minute that a protected port refused */
+	EVENT_ORDER,   /* what an administrator asked for; order says what, who says who */
 };
+
+enum { EVENT_WHO_MAX = 32 };
 
 struct event {
 	__u32 kind;
@@ -200,7 +246,79 @@ struct event {
 	__u16 port;    /* BLOCKED */
 	__u8 proto;    /* BLOCKED */
 	__u8 renewed;  /* OPENED: the grant was alive */
-	__u32 zero[2];
+	__u32 order;   /* ORDER: enum order */
+	__u32 seconds; /* ORDER_RELOAD: to be confirmed within; 0: for good at once */
+	char who[EVENT_WHO_MAX]; /* OPENED, CLOSED, ORDER: who asked, with a NUL; empty: a knock */
+};
+
+/* ---- orders of an administrator, given to the program knockd_order ---- */
+
+enum order {
+	ORDER_OPEN,    /* open the door for the source, whatever its quota */
+	ORDER_CLOSE,   /* end the source's grants for the door, and their flows */
+	ORDER_CONFIRM, /* what waits for confirmation stays in force */
+	ORDER_RELOAD,  /* ask the daemon to read its config again */
+	ORDER_DETACH,  /* tell the daemon that both doors are being detached */
+};
+
+struct order_form {
+	__u32 order;   /* enum order */
+	__u32 door;    /* OPEN, CLOSE */
+	__u64 time;    /* OPEN: jiffies that the grant is to stand; 0: until closed */
+	__u32 seconds; /* RELOAD: to be confirmed within; 0: for good at once */
+	struct source source;    /* OPEN, CLOSE; stream 0 */
+	char who[EVENT_WHO_MAX]; /* for the log, with a NUL */
+};
+
+/* What the program returns. */
+enum order_result {
+	ORDER_DONE,
+	ORDER_NOTHING, /* CLOSE: there was no grant; CONFIRM: nothing waits for it */
+	ORDER_NO_DOOR, /* no door has this number */
+	ORDER_FULL,    /* OPEN: no place for one more grant */
+	ORDER_LATE,    /* CONFIRM: its time was over */
+	ORDER_UNTOLD,  /* RELOAD: the ring buffer was full, the daemon does not know */
+};
+
+/* ---- what all CPUs and the daemon share; one value ---- */
+
+/* Rates: second (high half) and what was taken in it (low half). */
+enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
+
+struct shared {
+	__u64 limit[LIMIT_COUNT];
+	__u64 confirm_until; /* jiffies; 0: nothing waits for confirmation */
+	__u64 stages_unsaid; /* as counted by REASON_STAGE_UNSAID */
+	__u64 events_lost;   /* as counted by REASON_EVENT_LOST */
+};
+
+/* ---- about: what the daemon leaves for the next one and for knockctl; no program reads it ---- */
+
+/* How the outer door is attached; a link keeps it for life. */
+enum xdp_flavour { XDP_FRAGS, XDP_NATIVE, XDP_GENERIC };
+
+enum { ABOUT_PATH_MAX = 1024, ABOUT_TEXT_MAX = 8192 };
+
+struct about {
+	__u32 layout;        /* KNOCKD_LAYOUT; the first word of every layout */
+	__u32 hz;            /* jiffies in one second */
+	char version[16];    /* of the knockd that loaded the programs */
+	char interface[16];  /* name when last seen */
+	__u32 device;        /* its index; 0: it is not there */
+	__u32 flavour;       /* enum xdp_flavour */
+	__u32 inner;         /* 1: the inner door stands */
+	__u32 pid;           /* of the daemon, as it sees itself; 0: it has ended in good order */
+	__u64 pid_start;     /* field 22 of its /proc/PID/stat: tells it from a later process */
+	__u64 clock_jiffies; /* what jiffies64 was ... */
+	__u64 clock_ns;      /* ... at this CLOCK_MONOTONIC */
+	__u64 since;         /* CLOCK_REALTIME, seconds: guarding without a gap */
+	__u64 loaded;        /* CLOCK_REALTIME, seconds: this config in force */
+	__u32 fallback;      /* 1: unconfirmed, the config before comes back; 0: everything opens */
+	__u32 reloads;       /* ended, well or not; raised last */
+	__s32 reload_status; /* of the last: 0 or −errno */
+	__u32 zero;
+	char config[ABOUT_PATH_MAX];      /* absolute path */
+	char reload_text[ABOUT_TEXT_MAX]; /* lines that the last reload had to say */
 };
 
 /* ---- settings: read-only data of the programs ---- */
@@ -269,7 +387,12 @@ KNOCKD_SIZE(struct grant, 32);
 KNOCKD_SIZE(struct flow, 40);
 KNOCKD_SIZE(struct flow_state, 16);
 KNOCKD_SIZE(struct source_prefix, 24);
-KNOCKD_SIZE(struct event, 64);
+KNOCKD_SIZE(struct event, 96);
+KNOCKD_SIZE(struct door_name, 136);
+KNOCKD_SIZE(struct stage, 18);
+KNOCKD_SIZE(struct path, 24);
+KNOCKD_SIZE(struct order_form, 72);
+KNOCKD_SIZE(struct shared, 40);
 #undef KNOCKD_SIZE
 
 #endif

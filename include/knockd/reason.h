@@ -42,7 +42,8 @@
 	X(PROGRESS_LOST, NOTE, "a knock lost: no memory for progress, or too many at once")        \
 	X(FLOWS_FULL, NOTE, "a flow not recorded: its grant has too many")                         \
 	X(EVENT_LOST, NOTE, "an event not reported: the ring buffer was full")                     \
-	X(STAGE_UNSAID, NOTE, "a stage not reported: more than ten in this second")
+	X(STAGE_UNSAID, NOTE, "a stage not reported: more than ten in this second")                \
+	X(UNCONFIRMED, PASS, "the config was not confirmed in time, and there is none before it")
 
 #define KNOCKD_REASON_ENUM(name, action, sentence) REASON_##name,
 enum reason { KNOCKD_REASONS(KNOCKD_REASON_ENUM) REASON_COUNT };

@@ -16,14 +16,26 @@
 #include "knockd/abi.h"
 #include "knockd.skel.h"
 
-/* Between opening and loading, a fixture may change what the daemon never would. */
+/*
+ * Between opening and loading, a fixture may change what the daemon never would; and what the
+ * daemon lets go once it is loaded is kept, for its names.
+ */
 static int skeleton_load(struct knockd_bpf *skel);
+static void skeleton_keep(struct knockd_bpf *skel);
 #define knockd_bpf__load skeleton_load
-#include "src/datapath.c"
+#define knockd_bpf__destroy skeleton_keep
+#include "src/load.c"
 #undef knockd_bpf__load
+#undef knockd_bpf__destroy
 
+#include "bpf/grant.h"
+#include "bpf/presence.h"
+#include "device.h"
 #include "parse.h"
 #include "reason.h"
+#include "ring.h"
+#include "surround.h"
+#include "view.h"
 
 /* ---- what is loaded ---- */
 
@@ -31,13 +43,24 @@ struct setup {
 	const char *conf;
 	bool alone;  /* the outer door, without the inner one */
 	bool bare;   /* frames begin with the IP header */
+	bool trial;  /* waits for confirmation */
+	enum xdp_flavour flavour;
+	const struct setup *former; /* the config before: its state goes on, and past the time to
+				       confirm it judges */
 	void (*adjust)(struct knockd_bpf *skel); /* before loading */
 };
 
 struct world {
 	const struct setup *setup;
-	struct datapath dp;
+	struct world *former;
+	struct knockd_bpf *skel;
+	struct generation generation;
+	struct clock_reading clock;   /* as clock_now() last saw it */
 	struct compiled compiled;
+	struct ring *ring;
+	int inner_link;               /* −1: not attached */
+	__u32 device;
+	__u32 hz;
 	struct world *next;
 
 	/* of the fixture that runs */
@@ -47,6 +70,7 @@ struct world {
 	char numbered[64];        /* one of many sources */
 	const char *destination;
 	__u32 ingress;            /* device */
+	bool on_trial;            /* the programs that wait for confirmation judge */
 	__u16 source_port;        /* of the next knock */
 	struct sockets sockets;
 	struct event event[64];   /* the first ones since events_read() */
@@ -55,6 +79,7 @@ struct world {
 
 static struct world *worlds;
 static const struct setup *setup_loading;
+static struct knockd_bpf *skeleton_kept;
 static __u64 reasons_seen; /* bit set of enum reason */
 
 _Static_assert(REASON_COUNT <= 64, "bit sets of reasons");
@@ -71,16 +96,31 @@ static int skeleton_load(struct knockd_bpf *skel)
 	return knockd_bpf__load(skel);
 }
 
+static void skeleton_keep(struct knockd_bpf *skel)
+{
+	skeleton_kept = skel;
+}
+
 static inline void world_compile(struct world *w)
 {
 	const char *text = w->setup->conf;
+	struct heritage heritage = {};
 	struct messages messages;
 	struct conf conf;
 
+	if (w->former)
+		heritage = (struct heritage){
+			.settings = &w->former->compiled.settings,
+			.port = w->former->compiled.port,
+			.name = w->former->compiled.name,
+			.path = w->former->compiled.path,
+			.now = w->former->clock.jiffies,
+		};
 	messages_init(&messages, "fixture");
 	conf_init(&conf, "fixture");
 	if (parse_text(&conf, text, strlen(text), &messages) ||
-	    compile_conf(&conf, datapath_hz(), &w->compiled, &messages)) {
+	    compile_conf(&conf, load_hz(), w->former ? &heritage : NULL, &w->compiled,
+			 &messages)) {
 		messages_print(&messages, stderr);
 		fprintf(stderr, "%s\n", text);
 		exit(1);
@@ -89,37 +129,59 @@ static inline void world_compile(struct world *w)
 	conf_free(&conf);
 }
 
-static inline void event_keep(void *data, const struct event *event)
+static void event_keep(void *data, const void *record, size_t size)
 {
 	struct world *w = data;
 
-	if (w->events < sizeof(w->event) / sizeof(*w->event))
-		w->event[w->events++] = *event;
+	if (w->events < sizeof(w->event) / sizeof(*w->event) && size >= sizeof(*w->event))
+		memcpy(&w->event[w->events++], record, sizeof(*w->event));
+}
+
+static inline struct world *world_of(const struct setup *setup);
+
+/* Past the time to confirm, the config before is to judge. */
+static inline void former_return(const struct world *w)
+{
+	const struct generation *g = &w->generation, *former = &w->former->generation;
+	__u32 key = 0;
+
+	if (bpf_map_update_elem(g->map[MAP_former_outer], &key, &former->outer, BPF_ANY) ||
+	    (former->inner >= 0 &&
+	     bpf_map_update_elem(g->map[MAP_former_inner], &key, &former->inner, BPF_ANY))) {
+		fprintf(stderr, "the config before cannot come back: %s\n", strerror(errno));
+		exit(1);
+	}
 }
 
 static inline struct world *world_load(const struct setup *setup)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct datapath_error error = {};
+	struct failure failure = {};
+	struct load load = { .flavour = setup->flavour, .ethernet = !setup->bare,
+			     .inner = !setup->alone, .trial = setup->trial };
 
 	if (!w)
 		exit(1);
 	w->setup = setup;
+	w->former = setup->former ? world_of(setup->former) : NULL;
 	world_compile(w);
-	libbpf_set_print(library_print);
-	w->dp.outer_link = w->dp.inner_link = -1;
-	w->dp.device = if_nametoindex("door0");
-	w->dp.hz = w->compiled.settings.second;
-	w->dp.bucket_mask = w->compiled.settings.bucket_mask;
-	memcpy(w->dp.grant_mask6_be, w->compiled.settings.grant_mask6_be,
-	       sizeof(w->dp.grant_mask6_be));
-	w->dp.inner = !setup->alone;
+	load.compiled = &w->compiled;
+	load.from = w->former ? &w->former->generation : NULL;
 	setup_loading = setup;
-	if (datapath_load(&w->dp, &w->compiled, !setup->bare, true, &error) ||
-	    datapath_events_to(&w->dp, event_keep, w)) {
-		fprintf(stderr, "cannot load: %s\n%s\n%s", error.text, library_said, setup->conf);
+	if (load_generation(&load, &w->generation, &w->clock, &failure)) {
+		fprintf(stderr, "cannot load: %s\n%s\n%s", failure.text, library_said,
+			setup->conf);
 		exit(1);
 	}
+	w->skel = skeleton_kept;
+	if (w->former && setup->trial)
+		former_return(w);
+	w->inner_link = -1;
+	w->device = if_nametoindex("door0");
+	w->hz = w->compiled.settings.second;
+	if (ring_open(&w->ring, w->generation.map[MAP_events],
+		      bpf_map__max_entries(w->skel->maps.events), true))
+		exit(1);
 	w->next = worlds;
 	worlds = w;
 	return w;
@@ -140,8 +202,9 @@ static inline void worlds_free(void)
 		struct world *w = worlds;
 
 		worlds = w->next;
-		ring_buffer__free(w->dp.ring);
-		datapath_unload(&w->dp);
+		ring_close(w->ring);
+		generation_close(&w->generation);
+		knockd_bpf__destroy(w->skel);
 		compiled_free(&w->compiled);
 		free(w);
 	}
@@ -194,27 +257,35 @@ static inline void presence_empty(void *value, __u64 by)
 static inline void events_read(struct world *w)
 {
 	w->events = 0;
-	assert_true(datapath_events(&w->dp) >= 0);
+	ring_read(w->ring, event_keep, w, NULL);
 }
 
 /** world_look() - Let the programs know what has changed around them, as the daemon does. */
 static inline void world_look(struct world *w)
 {
+	__u32 test_run = 0, one = 1;
+	const struct device *guarded;
 	struct devices devices = {};
 
 	assert_int_equal(0, devices_read(&devices));
-	assert_int_equal(0, datapath_surroundings(&w->dp, &devices));
+	guarded = devices_find_index(&devices, w->device);
+	assert_non_null(guarded);
+	assert_int_equal(0, generation_surround(&w->generation, &devices, guarded));
 	devices_free(&devices);
+	/* A lookup under BPF_PROG_TEST_RUN cannot name a device: it arrives on number 0. */
+	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_guarded], &test_run, &one,
+						BPF_ANY));
+	if (w->former)
+		world_look(w->former);
 }
 
 /* As if just loaded, but for the counters. */
 static inline void world_reset(struct world *w, int family)
 {
-	struct knockd_bpf *skel = w->dp.skel;
+	struct knockd_bpf *skel = w->skel;
 	struct bpf_map *const zeroed[] = {
-		skel->maps.grants, skel->maps.quotas, skel->maps.limits, skel->maps.port_reports,
+		skel->maps.grants, skel->maps.quotas, skel->maps.shared, skel->maps.port_reports,
 	};
-	__u32 test_run = 0, one = 1;
 
 	sockets_close(&w->sockets);
 	table_walk(skel->maps.progress, NULL, 0);
@@ -224,24 +295,22 @@ static inline void world_reset(struct world *w, int family)
 	table_walk(skel->maps.presence, presence_empty, 0);
 	network_forward(false);
 	world_look(w);
-	/* A lookup under BPF_PROG_TEST_RUN cannot name a device: it arrives on number 0. */
-	assert_int_equal(0, bpf_map_update_elem(bpf_map__fd(skel->maps.guarded), &test_run, &one,
-						BPF_ANY));
 	events_read(w);
 	w->events = 0;
 	w->family = family;
 	w->a = family == 4 ? &addresses4 : &addresses6;
 	w->source = w->a->stranger;
 	w->destination = w->a->host;
-	w->ingress = w->dp.device;
+	w->ingress = w->device;
+	w->on_trial = false;
 	w->source_port = 40000;
 }
 
 /** clock_now() - The programs' clock. */
 static inline __u64 clock_now(struct world *w)
 {
-	assert_int_equal(0, clock_read(&w->dp));
-	return w->dp.clock.jiffies;
+	assert_int_equal(0, clock_read(w->skel, &w->clock));
+	return w->clock.jiffies;
 }
 
 static inline void progress_age(void *value, __u64 by)
@@ -286,27 +355,37 @@ static inline void report_age(void *value, __u64 by)
 		*report -= by;
 }
 
-static inline void limit_age(void *value, __u64 seconds)
+static inline void deadline_age(void *value, __u64 by)
 {
-	__u64 *limit = value;
+	struct shared *shared = value;
 
-	if (*limit)
-		*limit -= seconds << 32;
+	if (shared->confirm_until)
+		shared->confirm_until -= by;
+}
+
+static inline void limits_age(void *value, __u64 seconds)
+{
+	struct shared *shared = value;
+
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		if (shared->limit[i])
+			shared->limit[i] -= seconds << 32;
 }
 
 /** time_pass() - As if all that the tables remember had happened @seconds earlier. Windows of a
  * quota move whole: where quotas matter, let a multiple of Open_Time pass. */
 static inline void time_pass(struct world *w, __u64 seconds)
 {
-	struct knockd_bpf *skel = w->dp.skel;
-	__u64 by = seconds * w->dp.hz;
+	struct knockd_bpf *skel = w->skel;
+	__u64 by = seconds * w->hz;
 
 	table_walk(skel->maps.progress, progress_age, by);
 	table_walk(skel->maps.grants, grants_age, by);
 	table_walk(skel->maps.flows, flow_age, by);
 	table_walk(skel->maps.presence, presence_age, by);
 	table_walk(skel->maps.port_reports, report_age, by);
-	table_walk(skel->maps.limits, limit_age, seconds);
+	table_walk(skel->maps.shared, limits_age, seconds);
+	table_walk(skel->maps.shared, deadline_age, by);
 	for (__u32 door = 0; door < w->compiled.settings.door_count; door++) {
 		__u64 open_time = w->compiled.door[door].open_time, quota;
 		int map = bpf_map__fd(skel->maps.quotas);
@@ -342,7 +421,7 @@ static inline bool reason_notes(enum reason reason)
 static inline void counters_read(const struct world *w, __u64 *count)
 {
 	for (__u32 i = 0; i < REASON_COUNT; i++)
-		count[i] = datapath_counter(&w->dp, COUNTER_REASON, i);
+		count[i] = generation_counter(&w->generation, MAP_counters, i);
 }
 
 /* What was counted between the two readings, for @packets packets. */
@@ -373,8 +452,8 @@ static inline int frame_run(const struct world *w, const struct frame *f, __u32 
 	struct xdp_md md = { .data_end = f->len, .ingress_ifindex = w->ingress };
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = f->bytes, .data_size_in = f->len,
 		    .ctx_in = &md, .ctx_size_in = sizeof(md), .repeat = repeat);
-	int result = bpf_prog_test_run_opts(bpf_program__fd(w->dp.skel->progs.knockd_outer),
-					    &options);
+	const struct generation *g = &w->generation;
+	int result = bpf_prog_test_run_opts(w->on_trial ? g->outer_trial : g->outer, &options);
 
 	if (result) {
 		frame_print(f);
@@ -575,16 +654,16 @@ static inline struct bpf_sk_lookup lookup(const struct world *w, int protocol, _
 	return l;
 }
 
-static inline void lookup_expect_noted(const struct world *w, const struct bpf_sk_lookup *l,
-				       enum reason reason, __u64 notes)
+static inline struct outcome lookup_send(const struct world *w, const struct bpf_sk_lookup *l)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = (void *)l, .ctx_size_in = sizeof(*l));
+	const struct generation *g = &w->generation;
 	__u64 before[REASON_COUNT], after[REASON_COUNT];
-	int result, due = reason == REASON_INNER_CLOSED ? SK_DROP : SK_PASS;
 	struct outcome seen;
+	int result;
 
 	counters_read(w, before);
-	result = bpf_prog_test_run_opts(bpf_program__fd(w->dp.skel->progs.knockd_inner), &options);
+	result = bpf_prog_test_run_opts(w->on_trial ? g->inner_trial : g->inner, &options);
 	counters_read(w, after);
 	if (result) {
 		print_error("the lookup was not run: %s\n", strerror(-result));
@@ -594,7 +673,14 @@ static inline void lookup_expect_noted(const struct world *w, const struct bpf_s
 	/* SK_DROP and SK_PASS are 0 and 1: shown as the actions of the same meaning. */
 	seen.action = options.retval == SK_PASS ? XDP_PASS :
 		      options.retval == SK_DROP ? XDP_DROP : -1;
-	outcome_check(seen, due == SK_PASS ? XDP_PASS : XDP_DROP, reason, notes);
+	return seen;
+}
+
+static inline void lookup_expect_noted(const struct world *w, const struct bpf_sk_lookup *l,
+				       enum reason reason, __u64 notes)
+{
+	outcome_check(lookup_send(w, l), reason == REASON_INNER_CLOSED ? XDP_DROP : XDP_PASS,
+		      reason, notes);
 }
 
 static inline void lookup_expect(const struct world *w, const struct bpf_sk_lookup *l,
@@ -609,16 +695,21 @@ static inline void lookup_expect(const struct world *w, const struct bpf_sk_look
  */
 static inline void inner_on(struct world *w)
 {
-	struct datapath_error error = {};
+	int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
-	assert_int_equal(0, inner_attach(&w->dp, &error));
+	assert_true(netns >= 0);
+	w->inner_link = bpf_link_create(w->on_trial ? w->generation.inner_trial :
+						      w->generation.inner,
+					netns, BPF_SK_LOOKUP, NULL);
+	close(netns);
+	assert_true(w->inner_link >= 0);
 }
 
 static inline void inner_off(struct world *w)
 {
-	if (w->dp.inner_link >= 0)
-		close(w->dp.inner_link);
-	w->dp.inner_link = -1;
+	if (w->inner_link >= 0)
+		close(w->inner_link);
+	w->inner_link = -1;
 }
 
 /* ---- running ---- */
@@ -706,6 +797,7 @@ static const char *const reason_home[] = {
 	[REASON_FLOWS_FULL] = "test_flows",
 	[REASON_EVENT_LOST] = "test_grants",
 	[REASON_STAGE_UNSAID] = "test_knocks",
+	[REASON_UNCONFIRMED] = "test_trial",
 };
 
 /* The name that the program was started by. */

@@ -43,7 +43,7 @@ static void flow_expect(struct world *w, __u16 source_port, enum reason reason)
 
 static size_t flows_count(struct world *w)
 {
-	int map = bpf_map__fd(w->dp.skel->maps.flows);
+	int map = bpf_map__fd(w->skel->maps.flows);
 	struct flow key, next;
 	const void *last = NULL;
 	size_t count = 0;
@@ -201,17 +201,17 @@ static void the_close_sequence_of_another_door_ends_no_flow(struct world *w)
 /* As after a reload of a config that does not have the door any more. */
 static void a_flow_ends_with_its_door(struct world *w)
 {
-	struct bpf_map *map = w->dp.skel->maps.opens;
+	struct bpf_map *map = w->skel->maps.opens;
 	__u64 *none = calloc(1, bpf_map__value_size(map));
 
 	assert_non_null(none);
 	knock_opens(w, "7000,8000");
 	flow_expect(w, 50000, REASON_GRANTED);
 	flow_expect(w, 50000, REASON_FLOW);
-	assert_int_equal(0, map_set(map, none));
+	assert_int_equal(0, map_set(bpf_map__fd(map), none));
 	free(none);
 	flow_expect(w, 50000, REASON_CLOSED);
-	assert_int_equal(0, map_set(map, w->compiled.opens));
+	assert_int_equal(0, map_set(bpf_map__fd(map), w->compiled.opens));
 	flow_expect(w, 50000, REASON_FLOW);
 }
 

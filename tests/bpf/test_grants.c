@@ -127,7 +127,7 @@ static void a_port_of_two_doors_is_open_while_one_of_them_is(struct world *w)
 
 static unsigned int grants_alive(struct world *w)
 {
-	struct bpf_map *map = w->dp.skel->maps.grants;
+	struct bpf_map *map = w->skel->maps.grants;
 	__u64 now = clock_now(w);
 	struct grant_bucket bucket;
 	unsigned int count = 0;
@@ -170,28 +170,55 @@ static void knocking_after_the_end_opens_anew(struct world *w)
 	assert_int_equal(1, grants_alive(w));
 }
 
+/* What the daemon sees, which holds no more than a view. */
+static __u64 grant_until(struct world *w, const struct source *source, __u32 door)
+{
+	static const enum generation_map maps[VIEW_PARTS] = {
+		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
+		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
+		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
+		[VIEW_ABOUT] = MAP_about,
+	};
+	const struct generation *g = &w->generation;
+	struct about about = {
+		.hz = w->hz, .clock_jiffies = w->clock.jiffies, .clock_ns = w->clock.monotonic_ns,
+	};
+	struct view_map part[VIEW_PARTS];
+	struct view *view;
+	__u32 key = 0;
+	__u64 until;
+
+	assert_int_equal(0, bpf_map_update_elem(g->map[MAP_about], &key, &about, BPF_ANY));
+	for (int i = 0; i < VIEW_PARTS; i++)
+		part[i] = (struct view_map){ g->map[maps[i]], generation_map_size(g, maps[i]) };
+	assert_int_equal(0, view_open(&view, part));
+	until = view_grant_until(view, source, door);
+	view_close(view);
+	return until;
+}
+
 static void the_daemon_sees_when_a_grant_ends(struct world *w)
 {
 	struct source source = { .family = w->family };
 
 	address_read((void *)source.word_be, w->source, w->family);
-	assert_int_equal(0, datapath_grant_until(&w->dp, &source, 0));
+	assert_int_equal(0, grant_until(w, &source, 0));
 	knock_opens(w, "7000,8000");
 	events_read(w);
 	clock_now(w);
-	assert_int_equal(w->event[2].until, datapath_grant_until(&w->dp, &source, 0));
-	assert_int_equal(0, datapath_grant_until(&w->dp, &source, 1));
+	assert_int_equal(w->event[2].until, grant_until(w, &source, 0));
+	assert_int_equal(0, grant_until(w, &source, 1));
 	assert_memory_equal(&source, &w->event[2].source, sizeof(source));
 }
 
 static void openings_and_renewals_are_counted_at_their_door(struct world *w)
 {
-	__u64 ssh = datapath_counter(&w->dp, COUNTER_DOOR, 0);
-	__u64 mail = datapath_counter(&w->dp, COUNTER_DOOR, 1);
+	__u64 ssh = generation_counter(&w->generation, MAP_door_counters, 0);
+	__u64 mail = generation_counter(&w->generation, MAP_door_counters, 1);
 
 	knock_opens(w, "7000,8000,7000,8000");
-	assert_int_equal(ssh + 2, datapath_counter(&w->dp, COUNTER_DOOR, 0));
-	assert_int_equal(mail, datapath_counter(&w->dp, COUNTER_DOOR, 1));
+	assert_int_equal(ssh + 2, generation_counter(&w->generation, MAP_door_counters, 0));
+	assert_int_equal(mail, generation_counter(&w->generation, MAP_door_counters, 1));
 }
 
 static void a_full_ring_keeps_no_door_shut(struct world *w)
@@ -349,7 +376,7 @@ static void a_quota_of_a_door_without_end_comes_back_by_closing(struct world *w)
 /* Every cell taken by somebody else until @expiry. */
 static void table_fill(struct world *w, __u64 expiry)
 {
-	struct bpf_map *map = w->dp.skel->maps.grants;
+	struct bpf_map *map = w->skel->maps.grants;
 	struct grant_bucket bucket = {};
 
 	for (int i = 0; i < GRANT_CELLS; i++) {
@@ -362,7 +389,7 @@ static void table_fill(struct world *w, __u64 expiry)
 
 static void a_full_table_refuses(struct world *w)
 {
-	table_fill(w, clock_now(w) + 30 * w->dp.hz);
+	table_fill(w, clock_now(w) + 30 * w->hz);
 	knock_noting(w, "7000,8000", note(REASON_REFUSED_FULL));
 	port_closed(w, 22);
 	events_read(w);
@@ -372,7 +399,7 @@ static void a_full_table_refuses(struct world *w)
 
 static void an_expired_grant_makes_room(struct world *w)
 {
-	table_fill(w, clock_now(w) + 30 * w->dp.hz);
+	table_fill(w, clock_now(w) + 30 * w->hz);
 	time_pass(w, 31);
 	knock_opens(w, "7000,8000");
 	port_open(w, 22);
@@ -383,9 +410,9 @@ static void a_cell_in_use_ends_no_renewal(struct world *w)
 	knock_opens(w, "7000,8000");
 	time_pass(w, 10);
 	/* All but this one. */
-	for (__u32 i = 0; i < bpf_map__max_entries(w->dp.skel->maps.grants); i++) {
-		int map = bpf_map__fd(w->dp.skel->maps.grants);
-		__u64 expiry = clock_now(w) + 1000 * w->dp.hz;
+	for (__u32 i = 0; i < bpf_map__max_entries(w->skel->maps.grants); i++) {
+		int map = bpf_map__fd(w->skel->maps.grants);
+		__u64 expiry = clock_now(w) + 1000 * w->hz;
 		struct grant_bucket bucket;
 
 		assert_int_equal(0, bpf_map_lookup_elem(map, &i, &bucket));

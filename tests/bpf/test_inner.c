@@ -70,7 +70,7 @@ static void another_device_is_not_judged(struct world *w)
 {
 	__u32 test_run = 0;
 
-	assert_int_equal(0, bpf_map_delete_elem(bpf_map__fd(w->dp.skel->maps.guarded), &test_run));
+	assert_int_equal(0, bpf_map_delete_elem(bpf_map__fd(w->skel->maps.guarded), &test_run));
 	lookup_of(w, IPPROTO_TCP, 22, REASON_INNER_OTHER);
 	lookup_of(w, IPPROTO_UDP, 60000, REASON_INNER_OTHER);
 }
@@ -363,11 +363,11 @@ static void the_outer_doors_question_is_not_counted(struct world *w)
 static void what_is_handed_on_is_counted_once_at_its_port(struct world *w)
 {
 	struct frame f = real_segment(w, 22, SYN);
-	__u64 before = datapath_counter(&w->dp, COUNTER_PORT, 0);
+	__u64 before = generation_counter(&w->generation, MAP_port_counters, 0);
 
 	expect(w, &f, REASON_CLOSED_HANDED_ON);
 	arrives(w, &f, REASON_INNER_CLOSED);
-	assert_int_equal(before + 1, datapath_counter(&w->dp, COUNTER_PORT, 0));
+	assert_int_equal(before + 1, generation_counter(&w->generation, MAP_port_counters, 0));
 }
 
 static const struct fixture fixtures[] = {

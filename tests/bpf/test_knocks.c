@@ -133,7 +133,7 @@ static void the_opening_is_told(struct world *w)
 	assert_int_equal(EVENT_OPENED, w->event[3].kind);
 	assert_int_equal(0, w->event[3].door);
 	assert_int_equal(0, w->event[3].renewed);
-	assert_int_equal(w->event[3].time + 30 * w->dp.hz, w->event[3].until);
+	assert_int_equal(w->event[3].time + 30 * w->hz, w->event[3].until);
 	assert_int_equal(w->family, w->event[3].source.family);
 }
 
@@ -614,7 +614,7 @@ static void a_knock_without_room_for_progress_is_lost_and_passes(struct world *w
 
 static void only_a_first_knock_makes_progress(struct world *w)
 {
-	int map = bpf_map__fd(w->dp.skel->maps.progress);
+	int map = bpf_map__fd(w->skel->maps.progress);
 	struct source key;
 
 	knock_noting(w, "8000:udp,9000,9000", 0);
@@ -632,12 +632,12 @@ static void more_than_ten_stages_in_a_second_are_not_told(struct world *w)
 	/* Again where a new second began meanwhile. */
 	do {
 		world_reset(w, w->family);
-		second = clock_now(w) / w->dp.hz;
-		unsaid[0] = datapath_counter(&w->dp, COUNTER_REASON, REASON_STAGE_UNSAID);
+		second = clock_now(w) / w->hz;
+		unsaid[0] = generation_counter(&w->generation, MAP_counters, REASON_STAGE_UNSAID);
 		for (int i = 0; i < 6; i++)
 			knock_noting(w, "7000,8000:udp", i < 5 ? 0 : note(REASON_STAGE_UNSAID));
-		unsaid[1] = datapath_counter(&w->dp, COUNTER_REASON, REASON_STAGE_UNSAID);
-	} while (clock_now(w) / w->dp.hz != second);
+		unsaid[1] = generation_counter(&w->generation, MAP_counters, REASON_STAGE_UNSAID);
+	} while (clock_now(w) / w->hz != second);
 	events_read(w);
 	told = w->events;
 	assert_int_equal(10, told);

@@ -426,7 +426,7 @@ static void every_continuation_without_a_connection_is_closed(struct world *w)
 
 static void a_vlan_device(struct world *w)
 {
-	w->dp.skel->data->surroundings.stacked = 1;
+	w->skel->data_surroundings->surroundings.stacked = 1;
 }
 
 static void a_segment_may_belong_to_a_stacked_device(struct world *w)
@@ -480,13 +480,13 @@ static void a_refused_packet_is_counted_at_its_port(struct world *w)
 	__u32 guard;
 
 	for (guard = 0; guard < 3; guard++)
-		before[guard] = datapath_counter(&w->dp, COUNTER_PORT, guard);
+		before[guard] = generation_counter(&w->generation, MAP_port_counters, guard);
 	expect(w, &f, REASON_CLOSED);
 	expect(w, &f, REASON_CLOSED);
 	for (guard = 0; guard < 3; guard++) {
 		bool ssh = w->compiled.guard[guard].proto == PROTO_TCP;
 
-		after[guard] = datapath_counter(&w->dp, COUNTER_PORT, guard);
+		after[guard] = generation_counter(&w->generation, MAP_port_counters, guard);
 		assert_int_equal(after[guard] - before[guard], ssh ? 2 : 0);
 	}
 }
@@ -531,11 +531,11 @@ static void the_kernel_refuses_5000_in_a_second(struct world *w)
 	/* Again where a new second began meanwhile. */
 	do {
 		world_reset(w, w->family);
-		second = clock_now(w) / w->dp.hz;
+		second = clock_now(w) / w->hz;
 		counters_read(w, before);
 		frame_run(w, &f, 6000);
 		counters_read(w, after);
-	} while (clock_now(w) / w->dp.hz != second);
+	} while (clock_now(w) / w->hz != second);
 	assert_int_equal(5000, after[REASON_CLOSED_HANDED_ON] - before[REASON_CLOSED_HANDED_ON]);
 	assert_int_equal(1000,
 			 after[REASON_CLOSED_OVER_LIMIT] - before[REASON_CLOSED_OVER_LIMIT]);
@@ -548,17 +548,18 @@ static void the_kernel_refuses_5000_in_a_second(struct world *w)
 static void what_is_over_the_limit_is_dropped(struct world *w)
 {
 	struct frame f = segment(w, 22, SYN);
-	__u32 key = 1;
+	struct shared shared = {};
 	struct outcome seen;
 	__u64 second;
+	__u32 key = 0;
 
 	do {
-		second = clock_now(w) / w->dp.hz;
-		second = second << 32 | 5000;
-		assert_int_equal(0, bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.limits), &key,
-							&second, BPF_ANY));
+		second = clock_now(w) / w->hz;
+		shared.limit[LIMIT_REFUSALS] = second << 32 | 5000;
+		assert_int_equal(0, bpf_map_update_elem(bpf_map__fd(w->skel->maps.shared), &key,
+							&shared, BPF_ANY));
 		seen = frame_send(w, &f);
-	} while (clock_now(w) / w->dp.hz != second >> 32);
+	} while (clock_now(w) / w->hz != second);
 	outcome_check(seen, XDP_DROP, REASON_CLOSED_OVER_LIMIT, 0);
 }
 
@@ -568,11 +569,11 @@ static void a_full_ring_changes_no_verdict(struct world *w)
 
 	/* Each event that is told leaves a record; nobody reads them. */
 	for (int i = 0; i < 4096; i++) {
-		table_walk(w->dp.skel->maps.port_reports, value_zero, sizeof(__u64));
+		table_walk(w->skel->maps.port_reports, value_zero, sizeof(__u64));
 		if (frame_send(w, &f).notes & note(REASON_EVENT_LOST))
 			break;
 	}
-	table_walk(w->dp.skel->maps.port_reports, value_zero, sizeof(__u64));
+	table_walk(w->skel->maps.port_reports, value_zero, sizeof(__u64));
 	expect_noted(w, &f, REASON_CLOSED, note(REASON_EVENT_LOST));
 }
 

@@ -111,6 +111,25 @@ static inline size_t port_index_of(enum conf_proto proto, unsigned int number)
 	return number + (proto == CONF_TCP ? 0 : proto == CONF_UDP ? 65536 : PORT_ICMP_FIRST);
 }
 
+/** door_number() - The number of @door, or -1. */
+static inline int door_number(const struct compiled *c, const struct conf_door *door)
+{
+	for (__u32 i = 0; i < c->settings.door_count; i++)
+		if (c->name[i].used && c->name[i].ordinal == door->ordinal &&
+		    !strcmp(c->name[i].name, door->name))
+			return i;
+	return -1;
+}
+
+/** heritage_from() - What a config compiled at @now takes over from @c. */
+static inline struct heritage heritage_from(const struct compiled *c, uint64_t now)
+{
+	return (struct heritage){
+		.settings = &c->settings, .port = c->port, .name = c->name, .path = c->path,
+		.now = now,
+	};
+}
+
 static inline struct automaton automaton_from(const struct compiled *c)
 {
 	return (struct automaton){

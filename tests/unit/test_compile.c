@@ -52,7 +52,7 @@ static int world_free(void **state)
 
 static void compile(struct world *w)
 {
-	assert_int_equal(compile_conf(&w->conf, HZ, &w->compiled, &w->messages), 0);
+	assert_int_equal(compile_conf(&w->conf, HZ, NULL, &w->compiled, &w->messages), 0);
 	assert_int_equal(w->messages.errors + w->messages.warnings, 0);
 }
 
@@ -63,7 +63,7 @@ static void expect_error(struct world *w, unsigned int line, const char *words)
 
 	memset(&untouched, 0xa5, sizeof(untouched));
 	memcpy(&w->compiled, &untouched, sizeof(untouched));
-	assert_int_equal(compile_conf(&w->conf, HZ, &w->compiled, &w->messages), -EINVAL);
+	assert_int_equal(compile_conf(&w->conf, HZ, NULL, &w->compiled, &w->messages), -EINVAL);
 	assert_memory_equal(&w->compiled, &untouched, sizeof(untouched));
 	memset(&w->compiled, 0, sizeof(w->compiled));
 	assert_int_equal(w->messages.errors, 1);
@@ -92,10 +92,24 @@ static bool conf_opens(const struct conf_door *door, enum conf_proto proto, unsi
 	return false;
 }
 
+/* The number of each door of the config. */
+static int *door_numbers(const struct world *w)
+{
+	int *door = calloc(w->conf.door_count + 1, sizeof(*door));
+
+	assert_non_null(door);
+	for (size_t d = 0; d < w->conf.door_count; d++) {
+		door[d] = door_number(&w->compiled, &w->conf.door[d]);
+		assert_true(door[d] >= 0);
+	}
+	return door;
+}
+
 /* Every port of both protocols against every door. */
 static void check_ports(const struct world *w)
 {
 	const struct compiled *c = &w->compiled;
+	int *door = door_numbers(w);
 	__u32 guards = 0;
 
 	for (enum conf_proto proto = CONF_TCP; proto <= CONF_UDP; proto++) {
@@ -105,7 +119,7 @@ static void check_ports(const struct world *w)
 
 			for (size_t d = 0; d < w->conf.door_count; d++) {
 				bool wanted = conf_opens(&w->conf.door[d], proto, number);
-				bool opens = door_opens(c->opens, d, c->settings.door_count,
+				bool opens = door_opens(c->opens, door[d], c->settings.door_count,
 							port->area, c->settings.area_words);
 
 				if (wanted != opens)
@@ -125,7 +139,12 @@ static void check_ports(const struct world *w)
 					 proto == CONF_TCP ? PROTO_TCP : PROTO_UDP);
 		}
 	}
-	assert_int_equal(guards, c->settings.guard_count);
+	for (__u32 i = 0; i < c->settings.guard_count; i++)
+		guards -= !!c->guard[i].number;
+	assert_int_equal(guards, 0);
+	if (c->settings.guard_count)
+		assert_int_not_equal(c->guard[c->settings.guard_count - 1].number, 0);
+	free(door);
 	for (unsigned int code = 0; code < 256; code++)
 		assert_int_equal(c->port[PORT_ICMP_FIRST + code].guard, 0);
 }
@@ -282,7 +301,7 @@ static void check_source(const struct world *w, int family, const uint8_t *addre
 		bool may = !door->knock_from.count ||
 			   prefixes_hold(&door->knock_from, family, address);
 
-		if (door_opens(c->knockers, set, c->settings.set_count, d,
+		if (door_opens(c->knockers, set, c->settings.set_count, door_number(c, door),
 			       c->settings.door_words) != may)
 			fail_msg("%s may %sknock at door %zu", text, may ? "" : "not ", d);
 	}
@@ -664,7 +683,7 @@ static void seconds_become_jiffies_and_long_ones_stay_comparable(void **state)
 	door_add(&w->conf, "7001,8000", CONF_SEQ_TIMEOUT_MAX_S)->open_time_s = 0;
 	/* More than half of what 32 bits hold would make a difference look negative. */
 	door_add(&w->conf, "7002,8000", 3000000);
-	assert_int_equal(compile_conf(&w->conf, 1000, &w->compiled, &w->messages), 0);
+	assert_int_equal(compile_conf(&w->conf, 1000, NULL, &w->compiled, &w->messages), 0);
 	assert_int_equal(w->compiled.settings.second, 1000);
 	assert_int_equal(w->compiled.settings.udp_idle, 180000);
 	assert_int_equal(w->compiled.door[0].open_time, 30000);
@@ -728,6 +747,578 @@ static void freeing_nothing_is_fine(void **state)
 	compiled_free(&c);
 }
 
+/* ---- one config after another ---- */
+
+static void compile_after(struct world *w, const struct compiled *before, uint64_t now)
+{
+	struct heritage heritage = heritage_from(before, now);
+
+	assert_int_equal(compile_conf(&w->conf, HZ, &heritage, &w->compiled, &w->messages), 0);
+	assert_int_equal(w->messages.errors + w->messages.warnings, 0);
+}
+
+/* A door of a world that others are to be compared with. */
+static struct conf_door *door_named(struct conf *conf, const char *name, const char *sequence,
+				    uint16_t port)
+{
+	struct conf_door *door = conf_door_add(conf, name, conf->door_count + 1);
+
+	assert_non_null(door);
+	sequence_read(&door->sequence, sequence);
+	door->seq_timeout_s = 10;
+	door_open_add(door, CONF_TCP, port, port);
+	return door;
+}
+
+/* All that has numbers, but for the time up to which what is gone is remembered. */
+static void expect_same_numbers(const struct compiled *a, const struct compiled *b)
+{
+	assert_int_equal(a->settings.state_count, b->settings.state_count);
+	assert_int_equal(a->settings.door_count, b->settings.door_count);
+	assert_memory_equal(&a->settings, &b->settings, sizeof(a->settings));
+	assert_memory_equal(a->state, b->state, a->settings.state_count * sizeof(*a->state));
+	assert_memory_equal(a->stage, b->stage, a->settings.state_count * sizeof(*a->stage));
+	assert_memory_equal(a->name, b->name, a->settings.door_count * sizeof(*a->name));
+	assert_memory_equal(a->match, b->match, a->settings.match_count * sizeof(*a->match));
+	assert_memory_equal(a->port, b->port, PORT_COUNT * sizeof(*a->port));
+	assert_memory_equal(a->guard, b->guard, a->settings.guard_count * sizeof(*a->guard));
+	assert_memory_equal(a->edge, b->edge, (a->settings.edge_mask + 1) * sizeof(*a->edge));
+	for (__u32 i = 0; i < a->settings.state_count; i++) {
+		assert_int_equal(a->path[i].parent, b->path[i].parent);
+		assert_int_equal(a->path[i].port, b->path[i].port);
+		assert_int_equal(a->path[i].used, b->path[i].used);
+		assert_int_equal(!a->path[i].until, !b->path[i].until);
+	}
+}
+
+static void a_config_after_itself_is_the_same(void **state)
+{
+	struct world *w = *state;
+	struct dice dice = { dice_seed() + 3 };
+	struct compiled before;
+
+	for (int d = 0; d < 40; d++) {
+		struct conf_door *door = door_add(&w->conf, "", 1 + dice_below(&dice, 30));
+
+		for (unsigned int i = 0; i < 1 + dice_below(&dice, 8); i++)
+			door->sequence.knock[door->sequence.len++] = (struct conf_knock){
+				.number = 1 + dice_below(&dice, 9),
+			};
+		door->sequence.knock[0].number += 100 * (d % 20);
+		door->flags.mask += dice_below(&dice, 3);
+		door_open_add(door, dice_below(&dice, 2), 1000 - d, 1000 + d);
+	}
+	compile(w);
+	for (uint64_t now = 1; now < 1000000000; now *= 10) {
+		before = w->compiled;
+		compile_after(w, &before, now);
+		expect_same_numbers(&before, &w->compiled);
+		assert_memory_equal(before.path, w->compiled.path,
+				    before.settings.state_count * sizeof(*before.path));
+		compiled_free(&before);
+	}
+}
+
+static void conf_a(struct conf *conf)
+{
+	struct conf_door *door;
+
+	conf_init(conf, "a");
+	door_named(conf, "ssh", "7000,8000,9000", 22);
+	door_named(conf, "web", "7000,8000:udp", 80)->flags.mask = CONF_TCP_FIN;
+	door = door_named(conf, "ssh", "1000,2000", 443);
+	sequence_read(&door->close_sequence, "2000,1000");
+}
+
+static void conf_b(struct conf *conf)
+{
+	conf_init(conf, "b");
+	door_named(conf, "mail", "5000,7000,8000,1", 25);
+	door_named(conf, "ssh", "8000,9000,4:icmp", 80);
+	door_named(conf, "file", "1000", 21)->flags.mask = CONF_TCP_RST;
+	door_open_add(&conf->door[0], CONF_UDP, 60000, 60100);
+}
+
+/* @step: jiffies from one reload to the next. */
+static void take_turns(struct world *w, int turns, uint64_t step)
+{
+	struct compiled last[2] = {};
+
+	for (int turn = 0; turn < turns; turn++) {
+		struct compiled *same = &last[turn % 2], *other = &last[!(turn % 2)];
+
+		(turn % 2 ? conf_b : conf_a)(&w->conf);
+		if (turn)
+			compile_after(w, other, 1000 + turn * step);
+		else
+			compile(w);
+		/* The first turns have nothing to remember. */
+		if (turn >= 4)
+			expect_same_numbers(same, &w->compiled);
+		if (turn < 6)
+			check_ports(w);
+		compiled_free(same);
+		*same = w->compiled;
+		memset(&w->compiled, 0, sizeof(w->compiled));
+		conf_free(&w->conf);
+	}
+	compiled_free(&last[0]);
+	compiled_free(&last[1]);
+}
+
+static void two_configs_in_turn_keep_their_numbers(void **state)
+{
+	take_turns(*state, 1000, 1);
+	take_turns(*state, 50, 10 * HZ);
+	take_turns(*state, 50, 86400 * HZ);
+}
+
+static void many_configs_in_turn_need_no_more_than_all_of_them_at_once(void **state)
+{
+	struct world *w = *state;
+	struct compiled before = {};
+	__u32 most = 0;
+
+	for (int turn = 0; turn < 1000; turn++) {
+		for (int d = 0; d < 4; d++) {
+			struct conf_door *door = door_add(&w->conf, "1,2,3,4,5", 25);
+
+			door->sequence.knock[0].number = 1000 + turn * 4 + d;
+			snprintf(door->name, sizeof(door->name), "%d", turn * 4 + d);
+		}
+		if (turn)
+			compile_after(w, &before, 1000 + turn * 20 * HZ);
+		else
+			compile(w);
+		compiled_free(&before);
+		before = w->compiled;
+		memset(&w->compiled, 0, sizeof(w->compiled));
+		conf_free(&w->conf);
+		most = before.settings.state_count > most ? before.settings.state_count : most;
+		assert_in_range(before.settings.door_count, 4, 8);
+	}
+	/* What is new, what it replaced, and what may be remembered for 25 and 60 seconds. */
+	assert_in_range(most, KNOCKD_STREAMS_MAX + 20, KNOCKD_STREAMS_MAX + 20 * 12);
+	compiled_free(&before);
+}
+
+/* ---- numbers of doors and protected ports ---- */
+
+static void a_number_that_is_free_is_zero_everywhere(void **state)
+{
+	static const struct door none;
+	static const struct door_name nobody;
+	struct world *w = *state;
+	const struct compiled *c = &w->compiled;
+	struct compiled before;
+	struct conf_prefix prefix = prefix_read("192.0.2.0/24");
+
+	door_named(&w->conf, "x", "7000", 22);
+	compile(w);
+	before = w->compiled;
+	conf_free(&w->conf);
+	prefix_add(&door_named(&w->conf, "y", "8000", 22)->trust, &prefix);
+	w->conf.max_grants = 100;
+	compile_after(w, &before, 1000);
+	compiled_free(&before);
+	assert_int_equal(c->settings.door_count, 2);
+	assert_int_equal(door_number(c, &w->conf.door[0]), 1);
+	assert_memory_equal(&c->name[0], &nobody, sizeof(nobody));
+	assert_memory_equal(&c->door[0], &none, sizeof(none));
+	for (size_t i = 0; i < c->settings.area_words; i++)
+		assert_true(!c->opens[i]);
+	for (size_t i = 0; i < c->settings.set_count; i++)
+		assert_false(c->knockers[i * c->settings.door_words] & 1);
+	assert_int_equal(c->match[0].door, 1);
+	assert_int_equal(c->door[1].quota, 100);
+	check_ports(w);
+	check_address(w, "192.0.2.1");
+	check_address(w, "192.0.3.1");
+
+	before = w->compiled;
+	door_named(&w->conf, "z", "8000", 23);
+	door_named(&w->conf, "y", "8000", 24);
+	compile_after(w, &before, 1000);
+	compiled_free(&before);
+	assert_int_equal(door_number(c, &w->conf.door[0]), 1);
+	assert_int_equal(door_number(c, &w->conf.door[1]), 0);
+	assert_int_equal(door_number(c, &w->conf.door[2]), 2);
+	check_ports(w);
+}
+
+static void doors_and_ports_of_two_configs_are_never_mistaken(void **state)
+{
+	struct world *w = *state;
+	struct dice dice = { dice_seed() + 4 };
+	struct compiled before = {};
+
+	for (int turn = 0; turn < 200; turn++) {
+		for (unsigned int d = dice_below(&dice, 12); d; d--) {
+			char name[] = { 'a' + dice_below(&dice, 8), 0 };
+			struct conf_door *door = conf_door_add(&w->conf, name, 1);
+			unsigned int first = 1 + dice_below(&dice, 50);
+
+			door_open_add(door, dice_below(&dice, 2), first,
+				      first + dice_below(&dice, 5));
+			door->seq_timeout_s = 1;
+		}
+		if (turn)
+			compile_after(w, &before, 1000 + turn);
+		else
+			compile(w);
+		check_ports(w);
+		for (__u32 i = 0; i < before.settings.door_count; i++)
+			if (before.name[i].used && i < w->compiled.settings.door_count &&
+			    w->compiled.name[i].used)
+				assert_memory_equal(&before.name[i], &w->compiled.name[i],
+						    sizeof(*before.name));
+		for (size_t d = 0; d < w->conf.door_count; d++) {
+			int was = turn ? door_number(&before, &w->conf.door[d]) : -1;
+
+			if (was >= 0)
+				assert_int_equal(door_number(&w->compiled, &w->conf.door[d]), was);
+		}
+		for (size_t i = 0; turn && i < PORT_ICMP_FIRST; i++) {
+			__u32 was = before.port[i].guard, is = w->compiled.port[i].guard;
+			const struct guard *guard = is && is <= before.settings.guard_count ?
+						    &before.guard[is - 1] : NULL;
+
+			if (was && is)
+				assert_int_equal(was, is);
+			if (is && !was && guard)
+				assert_int_equal(guard->number, 0);
+		}
+		assert_in_range(w->compiled.settings.door_count, 0, 24);
+		assert_in_range(w->compiled.settings.guard_count, 0, 2 * 110);
+		compiled_free(&before);
+		before = w->compiled;
+		memset(&w->compiled, 0, sizeof(w->compiled));
+		conf_free(&w->conf);
+	}
+	compiled_free(&before);
+}
+
+static void all_doors_may_be_replaced_at_once(void **state)
+{
+	struct world *w = *state;
+	struct compiled before = {};
+
+	for (int turn = 0; turn < 4; turn++) {
+		for (int d = 0; d < KNOCKD_DOORS_MAX; d++) {
+			struct conf_door *door = conf_door_add(&w->conf, "", 1);
+
+			/* Ordinals are not counted among so many: that takes its time. */
+			snprintf(door->name, sizeof(door->name), "%d of %d", d, turn);
+			door->ordinal = 0;
+		}
+		if (turn)
+			compile_after(w, &before, 1000);
+		else
+			compile(w);
+		for (int d = 0; d < KNOCKD_DOORS_MAX; d++)
+			assert_true(w->compiled.name[d + turn % 2 * KNOCKD_DOORS_MAX].used);
+		assert_int_equal(w->compiled.settings.door_count,
+				 (1 + turn % 2) * KNOCKD_DOORS_MAX);
+		compiled_free(&before);
+		before = w->compiled;
+		memset(&w->compiled, 0, sizeof(w->compiled));
+		conf_free(&w->conf);
+	}
+	compiled_free(&before);
+}
+
+/* ---- numbers of streams ---- */
+
+/* A config with one door for each of @masks, up to the first 0. */
+static void streams_conf(struct world *w, const uint8_t *masks)
+{
+	conf_free(&w->conf);
+	for (; *masks; masks++)
+		door_add(&w->conf, "7000,8000", 10)->flags =
+			(struct conf_flags){ .mask = *masks, .value = 0 };
+}
+
+static void expect_stream(const struct world *w, unsigned int stream, uint8_t mask)
+{
+	const struct settings *s = &w->compiled.settings;
+
+	assert_true(stream < s->stream_count);
+	assert_int_equal(s->stream[stream].root, stream);
+	assert_int_equal(s->stream[stream].mask, mask);
+	if (!mask)
+		assert_int_equal(s->stream[stream].value, 1);
+}
+
+static void a_stream_keeps_its_index_while_its_flags_are_there(void **state)
+{
+	struct world *w = *state;
+	struct compiled before;
+
+	streams_conf(w, (uint8_t[]){ 1, 2, 3, 0 });
+	compile(w);
+	before = w->compiled;
+	streams_conf(w, (uint8_t[]){ 4, 3, 1, 0 });
+	compile_after(w, &before, 1000);
+	compiled_free(&before);
+	assert_int_equal(w->compiled.settings.stream_count, 4);
+	expect_stream(w, 0, 1);
+	expect_stream(w, 1, 0);
+	expect_stream(w, 2, 3);
+	expect_stream(w, 3, 4);
+	/* What left is remembered by its flags, and new ones do not take its place. */
+	before = w->compiled;
+	streams_conf(w, (uint8_t[]){ 5, 0 });
+	compile_after(w, &before, 1000);
+	compiled_free(&before);
+	expect_stream(w, 4, 5);
+	before = w->compiled;
+	streams_conf(w, (uint8_t[]){ 2, 0 });
+	compile_after(w, &before, 1001);
+	compiled_free(&before);
+	expect_stream(w, 1, 2);
+	assert_int_equal(w->compiled.settings.stream_count, 2);
+	/* After some time it is forgotten. */
+	before = w->compiled;
+	streams_conf(w, (uint8_t[]){ 2, 6, 0 });
+	compile_after(w, &before, 1000 + 100 * HZ);
+	compiled_free(&before);
+	expect_stream(w, 1, 2);
+	expect_stream(w, 5, 6);
+	before = w->compiled;
+	streams_conf(w, (uint8_t[]){ 2, 7, 0 });
+	compile_after(w, &before, 1000 + 100 * HZ);
+	compiled_free(&before);
+	expect_stream(w, 0, 7);
+}
+
+static void where_all_streams_are_others_nothing_is_remembered(void **state)
+{
+	struct world *w = *state;
+	const struct compiled *c = &w->compiled;
+	struct compiled before;
+
+	streams_conf(w, (uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 0 });
+	compile(w);
+	before = w->compiled;
+	streams_conf(w, (uint8_t[]){ 8, 9, 10, 11, 12, 13, 14, 15, 0 });
+	compile_after(w, &before, 1000);
+	expect_stream(w, 7, 8);
+	for (__u32 i = KNOCKD_STREAMS_MAX; i < before.settings.state_count; i++) {
+		bool stays = before.path[i].parent == 7 ||
+			     before.path[before.path[i].parent].parent == 7;
+
+		assert_int_equal(c->state[i].depth, stays ? before.state[i].depth : 0);
+		assert_int_equal(c->state[i].removed, 0);
+		assert_int_equal(c->path[i].used, stays);
+	}
+	/* But no number means another run before the time of the old one is over. */
+	assert_int_equal(c->settings.state_count, before.settings.state_count + 2 * 7);
+	compiled_free(&before);
+}
+
+static void a_config_without_a_sequence_still_has_a_stream(void **state)
+{
+	struct world *w = *state;
+	struct compiled before;
+
+	streams_conf(w, (uint8_t[]){ 1, 2, 0 });
+	compile(w);
+	for (int turn = 0; turn < 3; turn++) {
+		before = w->compiled;
+		conf_free(&w->conf);
+		compile_after(w, &before, 1000);
+		compiled_free(&before);
+		assert_int_equal(w->compiled.settings.stream_count, 3);
+		expect_stream(w, 0, 0);
+		expect_stream(w, 1, 0);
+		expect_stream(w, 2, CONF_TCP_SYN | CONF_TCP_ACK);
+		for (int i = 8; i < 12; i++)
+			assert_int_equal(w->compiled.state[i].removed, 1);
+	}
+}
+
+/* ---- a heritage from hell ---- */
+
+/* A path table so full of what may still be remembered that one more state has no number. */
+static void a_full_table_forgets_what_is_gone(void **state)
+{
+	struct world *w = *state;
+	struct settings settings = { .state_count = STATE_MAX };
+	struct path *path = calloc(STATE_MAX, sizeof(*path));
+	struct port *port = calloc(PORT_COUNT, sizeof(*port));
+	struct heritage heritage = {
+		.settings = &settings, .port = port, .path = path, .now = 1000000,
+	};
+	struct conf_flags flags = { .mask = CONF_TCP_SYN | CONF_TCP_ACK, .value = CONF_TCP_SYN };
+
+	assert_true(path && port);
+	for (__u32 i = 0; i < STATE_MAX; i++)
+		path[i] = (struct path){
+			.until = heritage.now + 10, .timeout = 10, .used = 1,
+			.parent = i < KNOCKD_STREAMS_MAX ? i : i % KNOCKD_STREAMS_MAX,
+			.port = i < KNOCKD_STREAMS_MAX ? 100 + i : i / KNOCKD_STREAMS_MAX,
+		};
+	/* One of them is in force, one comes back. */
+	path[0].until = path[8].until = 0;
+	path[0].port = flags.mask << 8 | flags.value;
+	door_add(&w->conf, "1,7000", 10)->flags = flags;
+	door_add(&w->conf, "2", 10)->flags = flags;
+	assert_int_equal(compile_conf(&w->conf, HZ, &heritage, &w->compiled, &w->messages), 0);
+	assert_int_equal(w->compiled.path[8].used, 1);
+	assert_int_equal(w->compiled.path[16].used, 1);
+	/* 1,7000 took the lowest number that the new config does not need. */
+	assert_int_equal(w->compiled.path[9].parent, 8);
+	assert_int_equal(w->compiled.path[9].port, 7000);
+	assert_true(w->compiled.settings.state_count <= STATE_MAX);
+	for (__u32 i = KNOCKD_STREAMS_MAX; i < w->compiled.settings.state_count; i++)
+		assert_int_equal(!!w->compiled.state[i].depth, i == 8 || i == 9 || i == 16);
+	free(path);
+	free(port);
+}
+
+/* The next config must be made of it, or it must be refused; and what is made must be sound. */
+static bool heritage_survived(const struct world *w, const struct heritage *heritage)
+{
+	struct compiled first = {}, second = {};
+	struct messages messages;
+	struct heritage next;
+	struct automaton a;
+	int error;
+
+	messages_init(&messages, "garbage");
+	error = compile_conf(&w->conf, HZ, heritage, &first, &messages);
+	assert_int_equal(messages.errors, 0);
+	if (error) {
+		assert_int_equal(error, -EINVAL);
+		return false;
+	}
+	a = automaton_from(&first);
+	for (__u32 i = 0; i < first.settings.state_count; i++) {
+		__u32 at = i, steps = 0;
+
+		for (; first.state[at].depth; at = first.state[at].fail, steps++) {
+			assert_true(first.state[at].fail < first.settings.state_count);
+			assert_true(steps <= KNOCKD_SEQUENCE_MAX);
+		}
+		assert_true(at < KNOCKD_STREAMS_MAX || at == i);
+		assert_int_not_equal(edge_next(&a, i, 0xffff), i + 1);
+	}
+	next = heritage_from(&first, heritage->now);
+	assert_int_equal(compile_conf(&w->conf, HZ, &next, &second, &messages), 0);
+	compiled_free(&first);
+	compiled_free(&second);
+	messages_free(&messages);
+	return true;
+}
+
+/* Tables of just the size that their settings say: what reads beyond is seen by a sanitizer. */
+struct garbage {
+	struct settings settings;
+	struct heritage heritage;
+	struct port *port;
+	struct door_name *name;
+	struct path *path;
+};
+
+static void *copy_of(const void *from, size_t size)
+{
+	void *to = malloc(size ? size : 1);
+
+	assert_non_null(to);
+	return memcpy(to, from, size);
+}
+
+static void garbage_make(struct garbage *g, const struct compiled *c, uint64_t now)
+{
+	g->settings = c->settings;
+	g->port = copy_of(c->port, PORT_COUNT * sizeof(*g->port));
+	g->name = copy_of(c->name, c->settings.door_count * sizeof(*g->name));
+	g->path = copy_of(c->path, c->settings.state_count * sizeof(*g->path));
+	g->heritage = (struct heritage){
+		.settings = &g->settings, .port = g->port, .name = g->name, .path = g->path,
+		.now = now,
+	};
+}
+
+static void garbage_free(struct garbage *g)
+{
+	free(g->port);
+	free(g->name);
+	free(g->path);
+}
+
+/* Change something: a bit, a byte or a word that means something else. */
+static void garbage_change(struct dice *dice, struct garbage *g)
+{
+	struct path *path = &g->path[dice_below(dice, g->settings.state_count)];
+	struct door_name *name = &g->name[dice_below(dice, g->settings.door_count)];
+	__u32 word = dice_below(dice, 2) ? dice_below(dice, g->settings.state_count + 2) :
+					   dice_word(dice) >> dice_below(dice, 64);
+
+	switch (dice_below(dice, 10)) {
+	case 0: path->parent = word; break;
+	case 1: path->port = word; break;
+	case 2: path->until = dice_word(dice) >> dice_below(dice, 64); break;
+	case 3: path->timeout = word; break;
+	case 4: path->used = dice_below(dice, 3); break;
+	case 5: *path = g->path[dice_below(dice, g->settings.state_count)]; break;
+	case 6: memset(name->name, word | 1, sizeof(name->name)); break;
+	case 7: *name = g->name[dice_below(dice, g->settings.door_count)]; break;
+	case 8: g->port[dice_below(dice, PORT_COUNT)].guard = word; break;
+	case 9: ((uint8_t *)path)[dice_below(dice, sizeof(*path))] ^= 1 << dice_below(dice, 8);
+	}
+}
+
+static void garbage_is_refused_or_harmless(void **state)
+{
+	struct world *w = *state;
+	struct dice dice = { dice_seed() + 5 };
+	struct compiled first, second;
+	unsigned int refused = 0, rounds = 1000;
+
+	conf_a(&w->conf);
+	compile(w);
+	first = w->compiled;
+	conf_free(&w->conf);
+	conf_b(&w->conf);
+	compile_after(w, &first, 1000);
+	second = w->compiled;
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct garbage g;
+
+		garbage_make(&g, &second, 1000 + dice_below(&dice, 100 * HZ));
+		for (uint32_t changes = 1 + dice_below(&dice, 3); changes; changes--)
+			garbage_change(&dice, &g);
+		refused += !heritage_survived(w, &g.heritage);
+		garbage_free(&g);
+	}
+	print_message("%u of %u refused\n", refused, rounds);
+	assert_in_range(refused, rounds / 10, rounds - rounds / 10);
+	memset(&w->compiled, 0, sizeof(w->compiled));
+	compiled_free(&first);
+	compiled_free(&second);
+}
+
+static void sizes_that_cannot_be_are_refused(void **state)
+{
+	static const struct settings wrong[] = {
+		{ .state_count = STATE_MAX + 1 }, { .state_count = KNOCKD_STREAMS_MAX - 1 },
+		{ .door_count = 2 * KNOCKD_DOORS_MAX + 1 }, { .guard_count = 4 * 65536 + 1 },
+		{ .state_count = ~0U }, { .door_count = ~0U }, { .guard_count = ~0U },
+	};
+	struct world *w = *state;
+
+	/* The tables are not even looked at. */
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct heritage heritage = { .settings = &wrong[i], .now = 1 };
+
+		assert_int_equal(compile_conf(&w->conf, HZ, &heritage, &w->compiled, &w->messages),
+				 -EINVAL);
+		assert_null(w->compiled.state);
+		assert_int_equal(w->messages.errors, 0);
+	}
+}
+
 /* ---- size ---- */
 
 /* Doors of different random knocks that open a port each. */
@@ -780,6 +1371,7 @@ static void as_many_doors_as_there_may_be_compile_in_sane_time_and_space(void **
 {
 	struct world *w = *state;
 	const struct settings *s = &w->compiled.settings;
+	struct compiled before;
 	double start;
 
 	many_doors(w, KNOCKD_DOORS_MAX, KNOCKD_SEQUENCE_MAX, true);
@@ -791,6 +1383,13 @@ static void as_many_doors_as_there_may_be_compile_in_sane_time_and_space(void **
 	assert_in_range(s->state_count, 200000, STATE_MAX - 1);
 	assert_in_range(s->edge_mask, s->state_count, 20 * s->state_count);
 	assert_int_equal(s->match_count, 2 * KNOCKD_DOORS_MAX);
+	before = w->compiled;
+	start = seconds();
+	compile_after(w, &before, 1000);
+	print_message("%.3f s after itself\n", seconds() - start);
+	assert_true(seconds() - start < 10 * patience());
+	expect_same_numbers(&before, &w->compiled);
+	compiled_free(&before);
 }
 
 /* All knocks equal: the longest chains of suffixes that there can be. */
@@ -809,7 +1408,8 @@ static void doors_of_one_repeated_knock_compile_in_sane_time(void **state)
 	}
 	compile(w);
 	assert_true(seconds() - start < 5 * patience());
-	assert_int_equal(w->compiled.settings.state_count, KNOCKD_SEQUENCE_MAX + KNOCKD_DOORS_MAX);
+	assert_int_equal(w->compiled.settings.state_count,
+			 KNOCKD_STREAMS_MAX + KNOCKD_SEQUENCE_MAX - 1 + KNOCKD_DOORS_MAX);
 }
 
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, world_make, world_free)
@@ -839,6 +1439,18 @@ int main(void)
 		IN_A_WORLD(the_mask_of_grants_has_as_many_bits_as_configured),
 		IN_A_WORLD(options_reach_the_tables),
 		cmocka_unit_test(freeing_nothing_is_fine),
+		IN_A_WORLD(a_config_after_itself_is_the_same),
+		IN_A_WORLD(two_configs_in_turn_keep_their_numbers),
+		IN_A_WORLD(many_configs_in_turn_need_no_more_than_all_of_them_at_once),
+		IN_A_WORLD(a_number_that_is_free_is_zero_everywhere),
+		IN_A_WORLD(doors_and_ports_of_two_configs_are_never_mistaken),
+		IN_A_WORLD(all_doors_may_be_replaced_at_once),
+		IN_A_WORLD(a_stream_keeps_its_index_while_its_flags_are_there),
+		IN_A_WORLD(where_all_streams_are_others_nothing_is_remembered),
+		IN_A_WORLD(a_config_without_a_sequence_still_has_a_stream),
+		IN_A_WORLD(a_full_table_forgets_what_is_gone),
+		IN_A_WORLD(garbage_is_refused_or_harmless),
+		IN_A_WORLD(sizes_that_cannot_be_are_refused),
 		IN_A_WORLD(a_thousand_doors_of_ten_knocks_take_less_than_a_second),
 		IN_A_WORLD(as_many_doors_as_there_may_be_compile_in_sane_time_and_space),
 		IN_A_WORLD(doors_of_one_repeated_knock_compile_in_sane_time),

@@ -1,0 +1,1112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "migrate.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../bpf/grant.h"
+#include "../bpf/presence.h"
+
+enum {
+	CHUNK_ENTRIES = 512, /* of a map, read at once */
+	CELL_TRIES = 64,     /* to read a cell that changes all the time */
+	SETTLE_US = 50000,   /* in which a program that runs comes to its end */
+};
+
+struct part_kind;
+
+/* One map that is copied. */
+struct part {
+	const struct part_kind *kind;
+	struct migration *m;
+	int from, to;
+	__u32 from_entries, to_entries;
+	void *brought; /* what @to holds by our doing, in a form that the kind of map decides */
+};
+
+struct part_kind {
+	enum generation_map map;
+	__u32 type, key_size, value_size;
+	int (*pass)(struct part *part);
+};
+
+enum { PARTS = 8 };
+
+struct migration {
+	struct settings old, new;
+	struct part part[PARTS];
+	struct presence *presence;
+	struct grant_bucket *old_cells, *new_cells; /* mapped; NULL: the same table */
+	__u64 now, began;
+	unsigned int unplaced, unkept;
+	bool second;   /* the second pass */
+	bool remasked; /* Grant_Prefix6 is another */
+	bool narrowed; /* and longer */
+};
+
+/* ---- arrays, mapped ---- */
+
+/* NULL on failure, with errno. */
+static void *array_map(int fd, size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void array_unmap(void *at, size_t size)
+{
+	if (at)
+		munmap(at, size);
+}
+
+/* ---- entries, read in chunks ---- */
+
+struct walk {
+	int from, to;
+	__u32 key_size, value_size;
+	bool (*each)(void *data, const void *key, void *value); /* whether to write it to @to */
+	void *data;
+};
+
+static int entries_write(const struct walk *w, char *keys, char *values, __u32 count)
+{
+	__u32 done = 0;
+
+	while (done < count) {
+		__u32 n = count - done;
+
+		if (!bpf_map_update_batch(w->to, keys + (size_t)done * w->key_size,
+					  values + (size_t)done * w->value_size, &n, NULL))
+			return 0;
+		if (errno != ENOMEM)
+			return -errno;
+		/* An LRU hash that finds no place at this moment may forget this one. */
+		done += n + 1;
+	}
+	return 0;
+}
+
+/* Call w->each for the entries of a chunk and write those that it wants written. */
+static int chunk_walk(const struct walk *w, char *keys, char *values, __u32 count)
+{
+	__u32 kept = 0;
+
+	for (__u32 i = 0; i < count; i++) {
+		char *key = keys + (size_t)i * w->key_size;
+		char *value = values + (size_t)i * w->value_size;
+
+		if (!w->each(w->data, key, value))
+			continue;
+		memmove(keys + (size_t)kept * w->key_size, key, w->key_size);
+		memmove(values + (size_t)kept * w->value_size, value, w->value_size);
+		kept++;
+	}
+	return entries_write(w, keys, values, kept);
+}
+
+static int entries_walk(const struct walk *w)
+{
+	char *keys = calloc(CHUNK_ENTRIES, w->key_size);
+	char *values = calloc(CHUNK_ENTRIES, w->value_size);
+	bool begun = false, over = false;
+	__u64 place = 0;
+	int error = keys && values ? 0 : -ENOMEM;
+
+	while (!error && !over) {
+		__u32 count = CHUNK_ENTRIES;
+
+		if (bpf_map_lookup_batch(w->from, begun ? &place : NULL, &place, keys, values,
+					 &count, NULL)) {
+			over = errno == ENOENT;
+			error = over ? 0 : -errno;
+		}
+		begun = true;
+		if (!error)
+			error = chunk_walk(w, keys, values, count);
+	}
+	free(keys);
+	free(values);
+	return error;
+}
+
+static int part_walk(struct part *part, __u32 value_size,
+		     bool (*each)(void *data, const void *key, void *value))
+{
+	const struct walk walk = {
+		.from = part->from,
+		.to = part->to,
+		.key_size = part->kind->key_size,
+		.value_size = value_size,
+		.each = each,
+		.data = part,
+	};
+
+	return entries_walk(&walk);
+}
+
+/* ---- grants ---- */
+
+/* A copy of the cell that is of one piece; false where it holds no grant, live or ended. */
+static bool cell_read(const struct grant *cell, __u64 now, struct grant *out)
+{
+	const volatile struct grant *shared = cell;
+	__be32 again[4];
+
+	for (int i = 0; i < CELL_TRIES; i++) {
+		out->word = __atomic_load_n(&cell->word, __ATOMIC_SEQ_CST);
+		if (grant_expiry(out->word) <= now)
+			return false;
+		for (int j = 0; j < 4; j++)
+			out->address_be[j] = shared->address_be[j];
+		out->flows = shared->flows;
+		out->zero = 0;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		/* The word may be the same again when the cell has changed hands. */
+		if (grant_door(out->word) != GRANT_DOOR_BUSY &&
+		    __atomic_load_n(&cell->word, __ATOMIC_SEQ_CST) == out->word) {
+			for (int j = 0; j < 4; j++)
+				again[j] = shared->address_be[j];
+			if (!memcmp(again, out->address_be, sizeof(again)))
+				return true;
+		}
+		sched_yield();
+	}
+	return false;
+}
+
+static struct source cell_owner(const struct grant *cell)
+{
+	struct source owner = { .family = cell->word >> GRANT_IPV6_BIT & 1 ? 6 : 4 };
+
+	memcpy(owner.word_be, cell->address_be, sizeof(owner.word_be));
+	return owner;
+}
+
+static void owner_cut(struct source *owner, const __be32 mask6_be[4])
+{
+	for (int i = 0; i < 4 && owner->family == 6; i++)
+		owner->word_be[i] &= mask6_be[i];
+}
+
+/* The cell of the owner and door of @like that has not expired, with the word it has; or NULL. */
+static struct grant *cell_of(struct grant_bucket *bucket, const struct grant *like, __u64 now,
+			     __u64 *word)
+{
+	struct source owner = cell_owner(like);
+
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		struct grant *cell = &bucket->cell[i];
+		__u64 has = __atomic_load_n(&cell->word, __ATOMIC_SEQ_CST);
+
+		if (grant_door(has) != grant_door(like->word) || grant_expiry(has) <= now ||
+		    grant_differs(cell, has, &owner, like->word))
+			continue;
+		*word = has;
+		return cell;
+	}
+	return NULL;
+}
+
+/* The same, of all that show them the one whose word is @word. */
+static struct grant *cell_with(struct grant_bucket *bucket, const struct grant *like, __u64 word)
+{
+	struct source owner = cell_owner(like);
+
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		struct grant *cell = &bucket->cell[i];
+
+		if (__atomic_load_n(&cell->word, __ATOMIC_SEQ_CST) == word &&
+		    !grant_differs(cell, word, &owner, word))
+			return cell;
+	}
+	return NULL;
+}
+
+/* Of two words of one owner and door: a live grant before one that was ended, then the later. */
+static __u64 word_better(__u64 a, __u64 b)
+{
+	bool a_ended = a >> GRANT_ENDED_BIT & 1, b_ended = b >> GRANT_ENDED_BIT & 1;
+
+	if (a_ended != b_ended)
+		return a_ended ? b : a;
+	return grant_expiry(a) > grant_expiry(b) ? a : b;
+}
+
+/* Put a grant into a table that nobody else sees; two of one owner and door become one. */
+static bool cell_put(struct grant_bucket *bucket, const struct grant *cell, __u64 now)
+{
+	__u64 word;
+	struct grant *same = cell_of(bucket, cell, now, &word);
+
+	if (same) {
+		same->word = word_better(word, cell->word);
+		if (same->flows < cell->flows)
+			same->flows = cell->flows;
+		return true;
+	}
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		if (!bucket->cell[i].word) {
+			bucket->cell[i] = *cell;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* No place for @cell: where it is in the new table already, another that is not gives way. */
+static void cell_displace(struct grant_bucket *bucket, struct grant_bucket *brought,
+			  const struct grant *cell, __u64 now)
+{
+	__u64 word;
+
+	if (!cell_of(brought, cell, now, &word))
+		return;
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		if (!cell_of(brought, &bucket->cell[i], now, &word)) {
+			bucket->cell[i] = *cell;
+			return;
+		}
+	}
+}
+
+/* Put one grant of the old table where the new programs look for it, in a private table. */
+static void cell_bring(struct migration *m, struct grant_bucket *brought,
+		       struct grant_bucket *wanted, struct grant *cell)
+{
+	struct source owner = cell_owner(cell);
+	__u64 hash;
+	__u32 slot;
+
+	if (m->narrowed && owner.family == 6) {
+		/* Nobody knows which part of the old prefix it was given to. */
+		m->unkept += grant_alive(cell->word, m->now);
+		return;
+	}
+	owner_cut(&owner, m->new.grant_mask6_be);
+	memcpy(cell->address_be, owner.word_be, sizeof(cell->address_be));
+	hash = source_hash(m->presence->key, &owner);
+	/* Whoever has a cell is present, and is before anybody sees the cell. */
+	presence_extend(m->presence, hash, grant_expiry(cell->word));
+	slot = grant_slot(hash, m->new.bucket_mask);
+	if (!cell_put(&wanted[slot], cell, m->now)) {
+		m->unplaced++;
+		cell_displace(&wanted[slot], &brought[slot], cell, m->now);
+	}
+}
+
+/* What the old table says, in the form of the new one. */
+static void cells_build(struct migration *m, struct grant_bucket *brought,
+			struct grant_bucket *wanted)
+{
+	m->unplaced = m->unkept = 0;
+	for (__u32 i = 0; i <= m->old.bucket_mask; i++) {
+		for (int j = 0; j < GRANT_CELLS; j++) {
+			struct grant cell;
+
+			if (cell_read(&m->old_cells[i].cell[j], m->now, &cell))
+				cell_bring(m, brought, wanted, &cell);
+		}
+	}
+}
+
+/* Copy what stands in a table that others may write. */
+static void cells_copy(const struct grant_bucket *from, __u32 mask, __u64 now,
+		       struct grant_bucket *to)
+{
+	for (__u32 i = 0; i <= mask; i++)
+		for (int j = 0; j < GRANT_CELLS; j++)
+			if (!cell_read(&from[i].cell[j], now, &to[i].cell[j]))
+				to[i].cell[j].word = 0;
+}
+
+static bool cell_give(struct migration *m, struct grant_bucket *bucket, const struct grant *cell)
+{
+	struct source owner = cell_owner(cell);
+	int i = grant_take(bucket, &owner, m->now,
+			   grant_word(GRANT_DOOR_BUSY, false, true, m->now + m->new.second));
+
+	if (i < 0)
+		return false;
+	bucket->cell[i].flows = cell->flows;
+	__atomic_exchange_n(&bucket->cell[i].word, cell->word, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+/* In a bucket of the new table: change what we brought there before, @brought, to @wanted. */
+static void bucket_change(struct migration *m, struct grant_bucket *bucket,
+			  struct grant_bucket *brought, struct grant_bucket *wanted)
+{
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		const struct grant *old = &brought->cell[i];
+		__u64 word = 0;
+		struct grant *cell;
+
+		if (grant_expiry(old->word) <= m->now)
+			continue;
+		cell_of(wanted, old, m->now, &word);
+		/* Where it is not found the new programs have changed it, and know better. */
+		cell = word == old->word ? NULL : cell_with(bucket, old, old->word);
+		if (cell)
+			__sync_val_compare_and_swap(&cell->word, old->word, word);
+	}
+}
+
+/* And add what is new in @wanted, unless the new programs have said something of it. */
+static void bucket_add(struct migration *m, struct grant_bucket *bucket,
+		       struct grant_bucket *brought, const struct grant_bucket *wanted)
+{
+	for (int i = 0; i < GRANT_CELLS; i++) {
+		const struct grant *new = &wanted->cell[i];
+		__u64 word;
+
+		if (new->word && !cell_of(brought, new, m->now, &word) &&
+		    !cell_of(bucket, new, m->now, &word) && !cell_give(m, bucket, new))
+			m->unplaced++;
+	}
+}
+
+static int grants_pass(struct part *part)
+{
+	struct migration *m = part->m;
+	struct grant_bucket *brought = part->brought;
+	struct grant_bucket *wanted = calloc(part->to_entries, sizeof(*wanted));
+
+	if (!wanted)
+		return -ENOMEM;
+	if (!brought) {
+		brought = part->brought = calloc(part->to_entries, sizeof(*brought));
+		if (!brought) {
+			free(wanted);
+			return -ENOMEM;
+		}
+		cells_copy(m->new_cells, m->new.bucket_mask, m->now, brought);
+	}
+	cells_build(m, brought, wanted);
+	/* Before the swap the old table stays in force instead. */
+	if (m->unplaced && !m->second) {
+		free(wanted);
+		return -ENOSPC;
+	}
+	for (__u32 i = 0; i < part->to_entries; i++) {
+		bucket_change(m, &m->new_cells[i], &brought[i], &wanted[i]);
+		bucket_add(m, &m->new_cells[i], &brought[i], &wanted[i]);
+	}
+	free(brought);
+	part->brought = wanted;
+	return m->unplaced ? -ENOSPC : 0;
+}
+
+/* ---- progress ---- */
+
+/* Whose progress was brought, and the word it had. */
+struct mark {
+	__u64 owner; /* 0: none */
+	__u64 word;
+};
+
+struct marks {
+	__u64 mask, free;
+	struct mark mark[];
+};
+
+static struct marks *marks_new(__u32 entries)
+{
+	__u64 size = 64;
+	struct marks *marks;
+
+	while (size < 2 * (__u64)entries)
+		size *= 2;
+	marks = calloc(1, sizeof(*marks) + size * sizeof(*marks->mark));
+	if (marks) {
+		marks->mask = size - 1;
+		marks->free = size / 4 * 3;
+	}
+	return marks;
+}
+
+/* The place of @owner's mark; an empty one where it has none. */
+static struct mark *marks_at(struct marks *marks, __u64 owner)
+{
+	__u64 slot = owner ^ owner >> 32;
+
+	while (marks->mark[slot & marks->mask].owner &&
+	       marks->mark[slot & marks->mask].owner != owner)
+		slot++;
+	return &marks->mark[slot & marks->mask];
+}
+
+/* Where progress changes hands while it is read, some are marked twice: then there is no room. */
+static void marks_set(struct marks *marks, __u64 owner, __u64 word)
+{
+	struct mark *mark = marks_at(marks, owner);
+
+	if (!mark->owner) {
+		if (!marks->free)
+			return;
+		marks->free--;
+		mark->owner = owner;
+	}
+	mark->word = word;
+}
+
+/* Progress of the old table; its word is only brought where it is another than before. */
+static bool progress_bring(void *data, const void *key, void *value)
+{
+	struct part *part = data;
+	struct migration *m = part->m;
+	const struct source *source = key;
+	const struct progress *old = value;
+	__u64 hash = source_hash(m->presence->key, source);
+	__u64 owner = (hash + source->stream * 0x9e3779b97f4a7c15ULL) | 1;
+	struct progress new;
+	struct mark *mark;
+
+	if (!old->word || !presence_alive(m->presence, hash, m->now))
+		return false;
+	if (!m->second) {
+		marks_set(part->brought, owner, old->word);
+		return true;
+	}
+	mark = marks_at(part->brought, owner);
+	if (mark->owner && mark->word == old->word)
+		return false;
+	if (bpf_map_lookup_elem(part->to, key, &new))
+		bpf_map_update_elem(part->to, key, value, BPF_NOEXIST);
+	else if (mark->owner && new.word == mark->word)
+		/* A knock at this very moment is lost: no value of a hash can be swapped. */
+		bpf_map_update_elem(part->to, key, value, BPF_EXIST);
+	return false;
+}
+
+static int progress_pass(struct part *part)
+{
+	if (!part->brought)
+		part->brought = marks_new(part->from_entries);
+	return part->brought ? part_walk(part, sizeof(struct progress), progress_bring) : -ENOMEM;
+}
+
+/* ---- flows ---- */
+
+static struct grant_bucket *owner_bucket(const struct migration *m, struct grant_bucket *cells,
+					 const struct settings *settings, struct source *owner)
+{
+	owner_cut(owner, settings->grant_mask6_be);
+	return &cells[grant_slot(source_hash(m->presence->key, owner), settings->bucket_mask)];
+}
+
+/*
+ * Whether only the old table says that the flow was ended: with the longer prefix that word cannot
+ * be kept, and the flow would come back to life.
+ */
+static bool flow_over(struct migration *m, const struct source *source, __u32 door)
+{
+	struct grant like = { .word = grant_word(door, true, false, 0) };
+	struct source owner = *source;
+	struct grant_bucket *bucket = owner_bucket(m, m->old_cells, &m->old, &owner);
+	__u64 word;
+
+	memcpy(like.address_be, owner.word_be, sizeof(like.address_be));
+	if (!cell_of(bucket, &like, m->now, &word) || !(word >> GRANT_ENDED_BIT & 1))
+		return false;
+	owner = *source;
+	bucket = owner_bucket(m, m->new_cells, &m->new, &owner);
+	memcpy(like.address_be, owner.word_be, sizeof(like.address_be));
+	return !cell_of(bucket, &like, m->now, &word);
+}
+
+/* See to it that the new programs look for the flow, as its source is called by its new prefix. */
+static bool flow_remask(struct part *part, const struct flow *flow, const struct flow_state *state)
+{
+	struct migration *m = part->m;
+	struct source source = { .family = 6 };
+
+	memcpy(source.word_be, flow->source_be, sizeof(source.word_be));
+	if (m->narrowed && flow_over(m, &source, state->door)) {
+		bpf_map_delete_elem(part->from, flow);
+		bpf_map_delete_elem(part->to, flow);
+		return false;
+	}
+	owner_cut(&source, m->new.grant_mask6_be);
+	presence_extend(m->presence, source_hash(m->presence->key, &source),
+			state->seen + m->new.udp_idle);
+	return true;
+}
+
+static bool flow_bring(void *data, const void *key, void *value)
+{
+	struct part *part = data;
+	struct migration *m = part->m;
+	const struct flow *flow = key;
+	const struct flow_state *old = value;
+	struct flow_state new;
+
+	if (old->seen + m->old.udp_idle < m->now)
+		return false;
+	if (m->remasked && flow->family == 6 && !flow_remask(part, flow, old))
+		return false;
+	if (part->from == part->to)
+		return false;
+	if (!m->second)
+		return true;
+	/* What was idle since before the first pass was brought by it. */
+	if (old->seen + m->new.second < m->began)
+		return false;
+	if (bpf_map_lookup_elem(part->to, key, &new))
+		bpf_map_update_elem(part->to, key, value, BPF_NOEXIST);
+	else if (old->seen > new.seen)
+		bpf_map_update_elem(part->to, key, value, BPF_EXIST);
+	return false;
+}
+
+static int flows_pass(struct part *part)
+{
+	return part_walk(part, sizeof(struct flow_state), flow_bring);
+}
+
+/* ---- single words: quotas, times of reports ---- */
+
+static __u32 part_common(const struct part *part)
+{
+	return part->from_entries < part->to_entries ? part->from_entries : part->to_entries;
+}
+
+static int words_pass(struct part *part)
+{
+	size_t from_size = part->from_entries * sizeof(__u64);
+	size_t to_size = part->to_entries * sizeof(__u64);
+	__u64 *from = array_map(part->from, from_size), *to = array_map(part->to, to_size);
+	__u64 *brought = part->brought;
+	int error = from && to ? 0 : -errno;
+
+	if (!error && !brought) {
+		brought = part->brought = malloc(to_size);
+		if (brought)
+			memcpy(brought, to, to_size);
+		else
+			error = -ENOMEM;
+	}
+	for (__u32 i = 0; i < part_common(part) && !error; i++) {
+		__u64 word = __atomic_load_n(&from[i], __ATOMIC_SEQ_CST);
+
+		if (word != brought[i])
+			__sync_val_compare_and_swap(&to[i], brought[i], word);
+		brought[i] = word;
+	}
+	array_unmap(from, from_size);
+	array_unmap(to, to_size);
+	return error;
+}
+
+/* ---- counters, one a CPU ---- */
+
+/* Which CPU counted is of no interest; what counts is the sum. */
+static __u64 counter_sum(const __u64 *value)
+{
+	__u64 sum = 0;
+
+	for (int i = 0; i < libbpf_num_possible_cpus(); i++)
+		sum += value[i];
+	return sum;
+}
+
+static bool counter_note(void *data, const void *key, void *value)
+{
+	struct part *part = data;
+	__u64 *brought = part->brought;
+
+	brought[*(const __u32 *)key] = counter_sum(value);
+	return false;
+}
+
+/*
+ * Add what was counted since the last pass. A packet counted between reading and writing here is
+ * not: a count or two may be lost.
+ */
+static bool counter_bring(void *data, const void *key, void *value)
+{
+	struct part *part = data;
+	__u64 *brought = part->brought, *values = value, sum, more;
+	__u32 index = *(const __u32 *)key;
+
+	if (index >= part->to_entries)
+		return false;
+	sum = counter_sum(values);
+	if (sum <= brought[index] || bpf_map_lookup_elem(part->to, &index, values))
+		return false;
+	more = sum - brought[index];
+	brought[index] = sum;
+	values[0] += more;
+	bpf_map_update_elem(part->to, &index, values, BPF_EXIST);
+	return false;
+}
+
+static int counters_pass(struct part *part)
+{
+	int cpus = libbpf_num_possible_cpus(), error = 0;
+	struct part to = *part;
+
+	if (cpus < 0)
+		return cpus;
+	if (!part->brought) {
+		to.brought = part->brought = calloc(part->to_entries, sizeof(__u64));
+		if (!part->brought)
+			return -ENOMEM;
+		to.from = part->to;
+		error = part_walk(&to, cpus * sizeof(__u64), counter_note);
+	}
+	return error ? error : part_walk(part, cpus * sizeof(__u64), counter_bring);
+}
+
+/* ---- the whole ---- */
+
+/* Grants first: flows ask for them. */
+static const struct part_kind part_kinds[PARTS] = {
+	{ MAP_grants, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct grant_bucket),
+	  grants_pass },
+	{ MAP_flows, BPF_MAP_TYPE_LRU_HASH, sizeof(struct flow), sizeof(struct flow_state),
+	  flows_pass },
+	{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(struct source), sizeof(struct progress),
+	  progress_pass },
+	{ MAP_quotas, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), words_pass },
+	{ MAP_port_reports, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), words_pass },
+	{ MAP_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(__u32), sizeof(__u64), counters_pass },
+	{ MAP_door_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(__u32), sizeof(__u64),
+	  counters_pass },
+	{ MAP_port_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(__u32), sizeof(__u64),
+	  counters_pass },
+};
+
+static bool masks_equal(const struct settings *a, const struct settings *b)
+{
+	return !memcmp(a->grant_mask6_be, b->grant_mask6_be, sizeof(a->grant_mask6_be));
+}
+
+bool migration_shares(const struct generation *from, enum generation_map map,
+		      const struct settings *settings, const struct bpf_map *wanted)
+{
+	struct bpf_map_info has;
+	struct settings old;
+
+	if (generation_map_kind(map) == MAP_CONFIG || generation_map_info(from, map, &has))
+		return false;
+	/* Another prefix is another hash: one table cannot serve both generations. */
+	if (map == MAP_grants &&
+	    (generation_settings(from, &old) || !masks_equal(&old, settings)))
+		return false;
+	return has.type == bpf_map__type(wanted) && has.key_size == bpf_map__key_size(wanted) &&
+	       has.value_size == bpf_map__value_size(wanted) &&
+	       has.max_entries == bpf_map__max_entries(wanted) &&
+	       has.map_flags == bpf_map__map_flags(wanted);
+}
+
+static bool kind_fits(const struct part_kind *kind, const struct bpf_map_info *info)
+{
+	return info->type == kind->type && info->key_size == kind->key_size &&
+	       info->value_size == kind->value_size;
+}
+
+static int part_open(struct part *part, struct migration *m, const struct part_kind *kind,
+		     const struct generation *from, const struct generation *to)
+{
+	struct bpf_map_info old, new;
+	int error = generation_map_info(from, kind->map, &old);
+
+	if (!error)
+		error = generation_map_info(to, kind->map, &new);
+	if (error)
+		return error;
+	if (!kind_fits(kind, &old) || !kind_fits(kind, &new))
+		return -EINVAL;
+	part->kind = kind;
+	part->m = m;
+	part->from = from->map[kind->map];
+	part->to = old.id == new.id ? part->from : to->map[kind->map];
+	part->from_entries = old.max_entries;
+	part->to_entries = new.max_entries;
+	return 0;
+}
+
+static int grants_open(struct migration *m, const struct part *part)
+{
+	if (part->from_entries != (__u64)m->old.bucket_mask + 1 ||
+	    part->to_entries != (__u64)m->new.bucket_mask + 1)
+		return -EINVAL;
+	if (part->from == part->to)
+		return m->remasked ? -EINVAL : 0;
+	m->old_cells = array_map(part->from, part->from_entries * sizeof(*m->old_cells));
+	if (!m->old_cells)
+		return -errno;
+	m->new_cells = array_map(part->to, part->to_entries * sizeof(*m->new_cells));
+	return m->new_cells ? 0 : -errno;
+}
+
+/* The table whose key decides where grants are; both generations must have the same. */
+static int presence_open(struct migration *m, const struct generation *from,
+			 const struct generation *to)
+{
+	struct bpf_map_info old, new;
+	int error = generation_map_info(from, MAP_presence, &old);
+
+	if (!error)
+		error = generation_map_info(to, MAP_presence, &new);
+	if (error)
+		return error;
+	if (old.id != new.id || old.type != BPF_MAP_TYPE_ARRAY ||
+	    old.value_size != sizeof(struct presence))
+		return -EINVAL;
+	m->presence = array_map(from->map[MAP_presence], sizeof(*m->presence));
+	return m->presence ? 0 : -errno;
+}
+
+static int migration_open(struct migration *m, const struct generation *from,
+			  const struct generation *to)
+{
+	int error = generation_settings(from, &m->old);
+
+	if (!error)
+		error = generation_settings(to, &m->new);
+	if (error)
+		return error;
+	m->remasked = !masks_equal(&m->old, &m->new);
+	for (int i = 0; i < 4; i++)
+		m->narrowed |= m->new.grant_mask6_be[i] & ~m->old.grant_mask6_be[i];
+	error = presence_open(m, from, to);
+	for (int i = 0; i < PARTS && !error; i++)
+		error = part_open(&m->part[i], m, &part_kinds[i], from, to);
+	return error ? error : grants_open(m, &m->part[0]);
+}
+
+/* One pass over all parts; the first failure is told, what can be brought is. */
+static int migration_pass(struct migration *m)
+{
+	int result = 0;
+
+	for (int i = 0; i < PARTS && (m->second || !result); i++) {
+		struct part *part = &m->part[i];
+		int error = 0;
+
+		if (part->from != part->to || (part->kind->map == MAP_flows && m->remasked))
+			error = part->kind->pass(part);
+		if (!result)
+			result = error;
+	}
+	return result;
+}
+
+int migration_begin(struct migration **out, const struct generation *from,
+		    const struct generation *to, __u64 now, unsigned int *ended)
+{
+	struct migration *m = calloc(1, sizeof(*m));
+	int error;
+
+	if (!m)
+		return -ENOMEM;
+	m->now = m->began = now;
+	error = migration_open(m, from, to);
+	if (!error)
+		error = migration_pass(m);
+	if (error) {
+		migration_end(m);
+		return error;
+	}
+	*ended += m->unkept;
+	*out = m;
+	return 0;
+}
+
+/* Until the programs under way have ended: what this call waits for includes them all. */
+static void programs_settle(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(SETTLE_US); /* not to be had with nohz_full */
+}
+
+int migration_finish(struct migration *m, __u64 now)
+{
+	programs_settle();
+	m->now = now;
+	m->second = true;
+	return migration_pass(m);
+}
+
+void migration_end(struct migration *m)
+{
+	if (!m)
+		return;
+	array_unmap(m->old_cells, m->part[0].from_entries * sizeof(*m->old_cells));
+	array_unmap(m->new_cells, m->part[0].to_entries * sizeof(*m->new_cells));
+	array_unmap(m->presence, sizeof(*m->presence));
+	for (int i = 0; i < PARTS; i++)
+		free(m->part[i].brought);
+	free(m);
+}
+
+/* ---- sweep ---- */
+
+struct sweep {
+	const struct generation *g;
+	__u64 now;
+	struct settings settings;
+	struct door_name *name;
+	struct door *door;
+	struct port *port;
+	size_t door_count;  /* in both tables */
+	size_t guard_count;
+	__u32 *live;        /* grants of each door */
+	bool *guarded;      /* whether some port has the guard number, less one */
+	void (*each)(void *data, const struct source *owner, __u32 door);
+	void *data;
+};
+
+static bool door_used(const struct sweep *s, __u32 door)
+{
+	return door < s->door_count && s->name[door].used;
+}
+
+static bool guard_used(const struct sweep *s, __u32 guard)
+{
+	return guard < s->guard_count && s->guarded[guard];
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static int sweep_open(struct sweep *s)
+{
+	size_t names, doors, ports;
+	int error = generation_settings(s->g, &s->settings);
+
+	if (!error)
+		error = generation_values(s->g, MAP_names, (void **)&s->name, &names);
+	if (!error)
+		error = generation_values(s->g, MAP_doors, (void **)&s->door, &doors);
+	if (!error)
+		error = generation_values(s->g, MAP_ports, (void **)&s->port, &ports);
+	if (error)
+		return error;
+	s->door_count = least(s->settings.door_count,
+			      least(names / sizeof(*s->name), doors / sizeof(*s->door)));
+	s->guard_count = s->settings.guard_count;
+	s->live = calloc(s->door_count + 1, sizeof(*s->live));
+	s->guarded = calloc(s->guard_count + 1, sizeof(*s->guarded));
+	if (!s->live || !s->guarded)
+		return -ENOMEM;
+	for (size_t i = 0; i < ports / sizeof(*s->port); i++)
+		if (s->port[i].guard && s->port[i].guard <= s->guard_count)
+			s->guarded[s->port[i].guard - 1] = true;
+	return 0;
+}
+
+static void sweep_close(struct sweep *s)
+{
+	free(s->name);
+	free(s->door);
+	free(s->port);
+	free(s->live);
+	free(s->guarded);
+}
+
+static void cell_sweep(struct sweep *s, struct grant *cell)
+{
+	struct source owner;
+	struct grant has;
+	__u32 door;
+	bool alive;
+
+	if (!cell_read(cell, s->now, &has))
+		return;
+	door = grant_door(has.word);
+	alive = grant_alive(has.word, s->now);
+	if (door_used(s, door)) {
+		s->live[door] += alive;
+		return;
+	}
+	owner = cell_owner(&has);
+	if (__sync_val_compare_and_swap(&cell->word, has.word, 0) == has.word && alive && s->each)
+		s->each(s->data, &owner, door);
+}
+
+static int grants_sweep(struct sweep *s)
+{
+	size_t size = generation_map_size(s->g, MAP_grants);
+	struct grant_bucket *bucket = array_map(s->g->map[MAP_grants], size);
+
+	if (!bucket)
+		return -errno;
+	for (size_t i = 0; i < size / sizeof(*bucket); i++)
+		for (int j = 0; j < GRANT_CELLS; j++)
+			cell_sweep(s, &bucket[i].cell[j]);
+	munmap(bucket, size);
+	return 0;
+}
+
+/* The word of a door whose @live grants were all given just now. */
+static __u64 quota_word(const struct door *d, __u64 now, __u32 live)
+{
+	__u64 window = d->window ? (__u16)(now / d->window) : 0;
+
+	return window << 2 * QUOTA_COUNT_BITS | least(live, QUOTA_COUNT_MAX);
+}
+
+/*
+ * Whether the word can be of the door's own windows. One that is not comes from a config in which
+ * the door had another Open_Time; and what stands until closed has no window after which a wrong
+ * count is forgotten.
+ */
+static bool quota_believed(const struct door *d, __u64 now, __u64 word)
+{
+	__s16 passed;
+
+	if (!d->window)
+		return false;
+	passed = (__u16)(now / d->window) - (__u16)(word >> 2 * QUOTA_COUNT_BITS);
+	return passed >= -1 && passed <= 1;
+}
+
+static void quota_sweep(struct sweep *s, __u32 door, __u64 *quota, __u64 word)
+{
+	if (!door_used(s, door))
+		__atomic_store_n(quota, 0, __ATOMIC_SEQ_CST);
+	else if (!quota_believed(&s->door[door], s->now, word))
+		__sync_val_compare_and_swap(quota, word,
+					    quota_word(&s->door[door], s->now, s->live[door]));
+}
+
+/* The quotas are read before the grants are counted: one given meanwhile changes its quota. */
+static int doors_sweep(struct sweep *s)
+{
+	size_t size = generation_map_size(s->g, MAP_quotas);
+	__u64 *quota = array_map(s->g->map[MAP_quotas], size), *before;
+	int error = -ENOMEM;
+
+	if (!quota)
+		return -errno;
+	before = malloc(size);
+	if (before) {
+		memcpy(before, quota, size);
+		error = grants_sweep(s);
+	}
+	for (size_t i = 0; i < size / sizeof(*quota) && !error; i++)
+		quota_sweep(s, i, &quota[i], before[i]);
+	free(before);
+	munmap(quota, size);
+	return error;
+}
+
+static bool flow_sweep(void *data, const void *key, void *value)
+{
+	const struct sweep *s = data;
+	const struct flow_state *state = value;
+
+	if (!door_used(s, state->door))
+		bpf_map_delete_elem(s->g->map[MAP_flows], key);
+	return false;
+}
+
+static bool counter_clear(int map, const void *key, void *value)
+{
+	if (counter_sum(value)) {
+		memset(value, 0, libbpf_num_possible_cpus() * sizeof(__u64));
+		bpf_map_update_elem(map, key, value, BPF_EXIST);
+	}
+	return false;
+}
+
+static bool door_counter_sweep(void *data, const void *key, void *value)
+{
+	const struct sweep *s = data;
+
+	return !door_used(s, *(const __u32 *)key) &&
+	       counter_clear(s->g->map[MAP_door_counters], key, value);
+}
+
+static bool port_counter_sweep(void *data, const void *key, void *value)
+{
+	const struct sweep *s = data;
+
+	return !guard_used(s, *(const __u32 *)key) &&
+	       counter_clear(s->g->map[MAP_port_counters], key, value);
+}
+
+static int reports_sweep(struct sweep *s)
+{
+	size_t size = generation_map_size(s->g, MAP_port_reports);
+	__u64 *report = array_map(s->g->map[MAP_port_reports], size);
+
+	if (!report)
+		return -errno;
+	for (size_t i = 0; i < size / sizeof(*report); i++)
+		if (!guard_used(s, i) && report[i])
+			report[i] = 0;
+	munmap(report, size);
+	return 0;
+}
+
+static int sweep_walk(struct sweep *s, enum generation_map map, size_t value_size,
+		      bool (*each)(void *data, const void *key, void *value))
+{
+	const struct walk walk = {
+		.from = s->g->map[map],
+		.to = s->g->map[map],
+		.key_size = map == MAP_flows ? sizeof(struct flow) : sizeof(__u32),
+		.value_size = value_size,
+		.each = each,
+		.data = s,
+	};
+
+	return entries_walk(&walk);
+}
+
+/* All maps that are swept are what this knockd takes them for. */
+static int sweep_check(const struct generation *g)
+{
+	struct bpf_map_info info;
+
+	for (int i = 0; i < PARTS; i++) {
+		int error = generation_map_info(g, part_kinds[i].map, &info);
+
+		if (error)
+			return error;
+		if (!kind_fits(&part_kinds[i], &info))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int migration_sweep(const struct generation *g, __u64 now,
+		    void (*each)(void *data, const struct source *owner, __u32 door), void *data)
+{
+	struct sweep s = { .g = g, .now = now, .each = each, .data = data };
+	int cpus = libbpf_num_possible_cpus();
+	int error = cpus < 0 ? cpus : sweep_check(g);
+
+	if (!error)
+		error = sweep_open(&s);
+	if (!error)
+		error = doors_sweep(&s);
+	if (!error)
+		error = sweep_walk(&s, MAP_flows, sizeof(struct flow_state), flow_sweep);
+	if (!error)
+		error = sweep_walk(&s, MAP_door_counters, cpus * sizeof(__u64),
+				   door_counter_sweep);
+	if (!error)
+		error = sweep_walk(&s, MAP_port_counters, cpus * sizeof(__u64),
+				   port_counter_sweep);
+	if (!error)
+		error = reports_sweep(&s);
+	sweep_close(&s);
+	return error;
+}
