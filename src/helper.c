@@ -557,7 +557,7 @@ static bool order_obey(struct helper *h, const struct errand *errand)
 
 /* ---- the process ---- */
 
-static int helper_begin(struct helper *h, const struct messages *messages,
+static int helper_begin(struct helper *h, struct messages *messages,
 			struct failure *failure)
 {
 	const struct datapath_place place = {
@@ -577,6 +577,7 @@ static int helper_begin(struct helper *h, const struct messages *messages,
 		say(h, "going on from what an earlier knockd left in force");
 	/* Before anything closes. */
 	messages_say(h, messages);
+	messages_free(messages);
 	h->trial = h->options->confirm_s;
 	if (device)
 		return device_begin(h, device, failure);
@@ -617,7 +618,7 @@ static void helper_serve(struct helper *h)
 	}
 }
 
-static int helper_main(struct helper *h, const struct messages *messages)
+static int helper_main(struct helper *h, struct messages *messages)
 {
 	struct failure failure = {};
 	int error;
@@ -640,7 +641,7 @@ static int helper_main(struct helper *h, const struct messages *messages)
 }
 
 int helper_start(const struct helper_options *options, const char *wanted, struct conf *conf,
-		 const struct messages *messages)
+		 struct messages *messages)
 {
 	struct helper h = { .options = options, .conf = conf };
 	int ends[2], error;

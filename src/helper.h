@@ -57,13 +57,12 @@ struct helper_options {
 /**
  * helper_start() - Fork the helper.
  * @wanted: name of the interface to guard
- * @conf: of the first config, which belongs to the helper from now on; @messages: what is unwise
- * in it
+ * @conf: the first config; @messages: what is unwise in it; the helper releases its copies of both
  *
  * Return: the loop's end of the channel, or −errno.
  */
 int helper_start(const struct helper_options *options, const char *wanted, struct conf *conf,
-		 const struct messages *messages);
+		 struct messages *messages);
 
 /** helper_ask() - Tell the helper what is wanted. Return: 0 or −errno. */
 int helper_ask(int channel, enum helper_order order, unsigned int argument);

@@ -202,7 +202,7 @@ static int config_show(const struct options *options, const struct conf *conf)
 
 /* The two processes: the helper is told of the first config, the loop runs here. */
 static int guard(const struct options *options, struct conf *conf,
-		 const struct messages *messages, const char *interface, int signals)
+		 struct messages *messages, const char *interface, int signals)
 {
 	static const int statuses[] = {
 		[LOOP_STOPPED] = STATUS_OK,
@@ -230,23 +230,34 @@ static int guard(const struct options *options, struct conf *conf,
 	return status;
 }
 
-static int run(const struct options *options, struct conf *conf, const struct messages *messages)
+/* Return: 0, or −errno when there is none to guard, which has been said. */
+static int interface_find(const struct options *options, const struct conf *conf,
+			  char name[IF_NAMESIZE])
 {
 	struct devices devices = {};
+	int error = devices_read(&devices);
+
+	if (error)
+		fprintf(stderr, "knockd: cannot list network devices: %s\n", strerror(-error));
+	else
+		error = interface_choose(options, conf, &devices, name);
+	if (!error && interface_refused(&devices, name))
+		error = -EINVAL;
+	devices_free(&devices);
+	return error;
+}
+
+static int run(const struct options *options, struct conf *conf, struct messages *messages)
+{
 	char interface[IF_NAMESIZE];
-	int signals = loop_signals(), status = STATUS_FAILURE, error;
+	int signals = loop_signals(), status = STATUS_FAILURE;
 
 	if (signals < 0) {
 		fprintf(stderr, "knockd: cannot take signals: %s\n", strerror(-signals));
 		return STATUS_FAILURE;
 	}
-	error = devices_read(&devices);
-	if (error)
-		fprintf(stderr, "knockd: cannot list network devices: %s\n", strerror(-error));
-	else if (!interface_choose(options, conf, &devices, interface) &&
-		 !interface_refused(&devices, interface))
+	if (!interface_find(options, conf, interface))
 		status = guard(options, conf, messages, interface, signals);
-	devices_free(&devices);
 	close(signals);
 	return status;
 }
