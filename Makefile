@@ -39,11 +39,13 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := check compile conf event_text failure lex message notify number output parse print privs \
-	reason ring view
-KERNEL := counters datapath device generation load migrate pins process surround
+PURE := automaton check compile conf event_text failure lex message notify number numbering \
+	output parse print privs reason ring text view
+KERNEL := bpffs cells counters datapath device entries generation load migrate pins process \
+	surround sweep
 DAEMON := $(PURE) $(KERNEL) config events helper log loop main
-KNOCKCTL := $(PURE) device generation pins process knockctl ctl ctl_order ctl_show ctl_watch
+KNOCKCTL := $(PURE) bpffs device generation pins process knockctl ctl ctl_order ctl_show \
+	ctl_watch
 PURE_OBJ := $(PURE:%=$(BUILD)/src/%.o)
 DAEMON_OBJ := $(DAEMON:%=$(BUILD)/src/%.o)
 KNOCKCTL_OBJ := $(KNOCKCTL:%=$(BUILD)/src/%.o)
@@ -115,9 +117,10 @@ $(BUILD)/tests/bpf/%: tests/bpf/%.c $(FIXTURE_OBJ) $(SKELETON) $(wildcard tests/
 		$(LIBS)
 
 # It holds pins.c itself, to be killed between any two of its steps.
-$(BUILD)/tests/bpf/test_pins: tests/bpf/test_pins.c src/pins.c $(BUILD)/src/failure.o
+$(BUILD)/tests/bpf/test_pins: tests/bpf/test_pins.c $(BUILD)/src/bpffs.o $(BUILD)/src/failure.o \
+		src/pins.c
 	@mkdir -p $(@D)
-	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(BUILD)/src/failure.o \
+	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $(filter-out src/%,$^) \
 		$(TEST_LIBS) $(LIBS)
 
 $(BUILD)/tests/system/%: tests/system/%.c

@@ -310,8 +310,8 @@ int knockd_outer(struct xdp_md *ctx)
  */
 static __always_inline bool trial_over(void)
 {
-	const volatile struct shared *s = table(&shared);
-	__u64 until = s ? s->confirm_until : 0;
+	const volatile struct trial_term *t = table(&trial);
+	__u64 until = t ? t->until : 0;
 
 	return until && until <= bpf_jiffies64();
 }

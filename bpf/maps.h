@@ -169,7 +169,7 @@ struct {
 	__type(value, __u32);
 } looking SEC(".maps");
 
-/* See struct shared. Written by the programs, the deadline by the daemon too. */
+/* See struct shared. Written by the programs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -180,6 +180,15 @@ struct {
 
 /* See struct about. Written by the daemon. */
 READERS_TABLE(about, sizeof(struct about));
+
+/* See struct trial_term. Written by the daemon once, then by what confirms. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct trial_term);
+} trial SEC(".maps");
 
 /* The doors of the config before, while one waits for confirmation. Written by the daemon. */
 #define FORMER_DOOR(name)                                                                          \

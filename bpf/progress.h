@@ -154,14 +154,14 @@ static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32
  */
 static __always_inline enum order_result trial_confirm(__u64 now)
 {
-	struct shared *s = table(&shared);
-	__u64 until = s ? *(volatile __u64 *)&s->confirm_until : 0;
+	struct trial_term *t = table(&trial);
+	__u64 until = t ? *(volatile __u64 *)&t->until : 0;
 
 	if (!until)
 		return ORDER_NOTHING;
 	if (until <= now)
 		return ORDER_LATE;
-	__sync_val_compare_and_swap(&s->confirm_until, until, 0);
+	__sync_val_compare_and_swap(&t->until, until, 0);
 	return ORDER_DONE;
 }
 

@@ -60,7 +60,7 @@ for file in "${files[@]}"; do
 done
 
 # Config and kernel meet in include/knockd/ and load.c; who else asks the kernel is listed here.
-kernel='counters|ctl|datapath|generation|load|migrate|pins|surround'
+kernel='counters|ctl|datapath|entries|generation|load|migrate|pins|surround|sweep'
 mapfile -t some < <(printf '%s\n' "${program[@]}" | grep -E '^(src|include)/')
 search '#[[:space:]]*include.*\.skel\.h' "${some[@]}" | { grep -v '^src/load\.c:' || true; } |
 	complain 'only src/load.c includes the skeleton'
@@ -68,7 +68,7 @@ search '#[[:space:]]*include.*(bpf/libbpf|bpf/bpf|bpf/btf)\.h' "${some[@]}" |
 	{ grep -vE "^src/($kernel)\.c:" || true; } |
 	complain "only src/($kernel).c include libbpf"
 # What runs without privileges knows nothing of those who have them.
-search '#include "(config|datapath|load|migrate|pins|surround)\.h"' src/loop.c src/events.c |
+search '#include "(bpffs|config|datapath|entries|load|migrate|pins|surround|sweep)\.h"' src/loop.c src/events.c |
 	complain 'the loop asks the helper'
 
 mapfile -t some < <(without src/main.c src/knock.c src/knockctl.c -- "${program[@]}" |

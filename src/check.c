@@ -444,9 +444,6 @@ void check_conf(const struct conf *conf, const struct host_facts *facts,
 		warning_add(&survey, 0,
 			    "others than its owner have access (mode %04o), and it holds secrets; "
 			    "use 'chmod 600'", facts->mode);
-	if (conf->on_exit == CONF_EXIT_KEEP)
-		warning_add(&survey, 0, "On_Exit = keep is not supported yet: when knockd stops, "
-			    "its ports are open");
 	for (size_t i = 0; i < conf->door_count; i++)
 		door_survey(&survey, &conf->door[i]);
 	for (int proto = CONF_TCP; proto <= CONF_UDP; proto++)

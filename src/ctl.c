@@ -172,7 +172,7 @@ static int guard_view(struct guard *g)
 		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
 		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
 		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
-		[VIEW_ABOUT] = MAP_about,
+		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
 	};
 	struct view_map part[VIEW_PARTS];
 
@@ -181,6 +181,42 @@ static int guard_view(struct guard *g)
 		part[i].size = generation_map_size(&g->generation, maps[i]);
 	}
 	return view_open(&g->view, part);
+}
+
+/* The program in an array of one; −ENOENT where there is none. */
+static int former_program(const struct generation *g)
+{
+	__u32 key = 0, id;
+	int program;
+
+	if (bpf_map_lookup_elem(g->map[MAP_former_outer], &key, &id))
+		return -errno;
+	program = bpf_prog_get_fd_by_id(id);
+	return program < 0 ? -errno : program;
+}
+
+/* Where a trial was lost and no daemon has put the config before back, that one judges: look there. */
+static int guard_follow(struct guard *g)
+{
+	__u64 until = view_trial(g->view)->until;
+	struct generation former;
+	int program, error;
+
+	if (!until || until > view_now(g->view))
+		return 0;
+	program = former_program(&g->generation);
+	if (program < 0)
+		return program == -ENOENT ? 0 : program;
+	error = generation_read(&former, program);
+	close(program);
+	if (error)
+		return error;
+	generation_close(&g->generation);
+	g->generation = former;
+	g->former = true;
+	view_close(g->view);
+	g->view = NULL;
+	return guard_view(g);
 }
 
 int guard_open(struct guard *g, const char *pin_dir, const char *name)
@@ -201,7 +237,8 @@ int guard_open(struct guard *g, const char *pin_dir, const char *name)
 		return error;
 	if (generation_layout(&g->generation) != KNOCKD_LAYOUT)
 		return -EPROTO;
-	return guard_view(g);
+	error = guard_view(g);
+	return error ? error : guard_follow(g);
 }
 
 const char *guard_why(int error)
@@ -244,30 +281,19 @@ bool guard_changed(const struct guard *g, const char *pin_dir)
 	return changed;
 }
 
-/* The program that takes orders, where it is pinned. */
-static int order_program(const struct guard *g, const char *pin_dir)
-{
-	char folder[NAME_MAX + 1], path[PATH_MAX];
-	int fd;
-
-	/* The file system allows no dots. */
-	snprintf(folder, sizeof(folder), "%s", g->name);
-	for (char *c = folder; *c; c++)
-		if (*c == '.')
-			*c = ':';
-	if (snprintf(path, sizeof(path), "%s/%s/order", pin_dir, folder) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
 int guard_order(const struct guard *g, const struct options *options,
 		const struct order_form *form)
 {
 	struct order_form copy = *form;
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &copy, .ctx_size_in = sizeof(copy));
-	int program = order_program(g, options->pin_dir), result;
+	int program = pins_order(options->pin_dir, g->name), result;
 
+	/* It would change what the config on trial has, not what judges in its place. */
+	if (g->former) {
+		if (program >= 0)
+			close(program);
+		return form->order == ORDER_CONFIRM ? ORDER_LATE : -ESTALE;
+	}
 	if (program < 0)
 		return program;
 	result = bpf_prog_test_run_opts(program, &run) ? -errno : (int)run.retval;

@@ -52,6 +52,7 @@ struct guard {
 	__u32 program;     /* id of the one that led to the rest */
 	struct generation generation;
 	struct view *view;
+	bool former;       /* a trial was lost, and the config before it judges: this is that one */
 };
 
 /**

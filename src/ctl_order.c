@@ -17,6 +17,7 @@
 #include "failure.h"
 #include "number.h"
 #include "pins.h"
+#include "text.h"
 
 enum { RELOAD_PATIENCE_S = 60, DETACH_PATIENCE_S = 10 };
 
@@ -53,9 +54,7 @@ static void who_find(char who[EVENT_WHO_MAX])
 		snprintf(who, EVENT_WHO_MAX, "%s", name);
 	else
 		snprintf(who, EVENT_WHO_MAX, "user %u", uid);
-	for (char *c = who; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	text_disarm(who);
 }
 
 /* ---- giving it ---- */
@@ -70,6 +69,9 @@ static int order_give(const struct guard *g, const struct options *options,
 	result = guard_order(g, options, form);
 	if (result == -EPERM || result == -EACCES)
 		complain("%s: not permitted: needs root", g->name);
+	else if (result == -ESTALE)
+		complain("%s: a config was not confirmed in time, and no knockd has put the one "
+			 "before back for good; start knockd first", g->name);
 	else if (result < 0)
 		complain("%s: the order cannot be given: %s", g->name, strerror(-result));
 	return result;

@@ -216,10 +216,12 @@ static const char *const flavour_names[] = {
 /* What waits for confirmation, and whether what is in force still guards. */
 static bool confirm_text(const struct guard *g, char *text, size_t size, __u64 *left)
 {
-	__u64 until = view_shared(g->view)->confirm_until;
+	__u64 until = view_trial(g->view)->until;
 	bool fallback = view_about(g->view)->fallback;
 
 	text[0] = '\0';
+	if (g->former)
+		snprintf(text, size, "too late: the config before is in force");
 	*left = until ? guard_seconds(g, until) : 0;
 	if (*left)
 		snprintf(text, size, "within %" PRIu64 " s, or %s", (uint64_t)*left,

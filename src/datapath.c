@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,13 @@
 #include "pins.h"
 #include "process.h"
 #include "surround.h"
+#include "sweep.h"
+
+/* What is written after loading too, mapped; NULL while nothing is in force. */
+struct tables {
+	struct about *about;
+	volatile struct trial_term *trial;
+};
 
 struct datapath {
 	struct datapath_place place;
@@ -29,8 +37,7 @@ struct datapath {
 	int outer_runs, inner_runs;  /* the programs that they run; current's */
 	struct generation current;   /* in force, or on trial */
 	struct generation former;    /* what comes back when the trial is lost */
-	struct about *about;         /* mapped; NULL while nothing is in force */
-	volatile struct shared *shared;
+	struct tables tables;        /* of current */
 	enum xdp_flavour flavour;
 	unsigned int device;         /* index; 0: none */
 	bool held;                   /* current is */
@@ -64,7 +71,7 @@ static void generation_drop(struct generation *g)
 	generation_init(g);
 }
 
-/* ---- about and shared, mapped ---- */
+/* ---- tables ---- */
 
 static void *map_open(const struct generation *g, enum generation_map map)
 {
@@ -74,21 +81,23 @@ static void *map_open(const struct generation *g, enum generation_map map)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static void tables_unmap(struct datapath *dp)
+static void tables_close(struct tables *t)
 {
-	if (dp->about)
-		munmap(dp->about, generation_map_size(&dp->current, MAP_about));
-	if (dp->shared)
-		munmap((void *)dp->shared, generation_map_size(&dp->current, MAP_shared));
-	dp->about = NULL;
-	dp->shared = NULL;
+	if (t->about)
+		munmap(t->about, sizeof(*t->about));
+	if (t->trial)
+		munmap((void *)t->trial, sizeof(*t->trial));
+	*t = (struct tables){};
 }
 
-static int tables_map(struct datapath *dp, const struct generation *g)
+static int tables_open(struct tables *t, const struct generation *g)
 {
-	dp->about = map_open(g, MAP_about);
-	dp->shared = map_open(g, MAP_shared);
-	return dp->about && dp->shared ? 0 : -ENOMEM;
+	t->about = map_open(g, MAP_about);
+	t->trial = map_open(g, MAP_trial);
+	if (t->about && t->trial)
+		return 0;
+	tables_close(t);
+	return -ENOMEM;
 }
 
 static __u64 jiffies_now(const struct about *about)
@@ -99,13 +108,6 @@ static __u64 jiffies_now(const struct about *about)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	return about->clock_jiffies + (ns - about->clock_ns) / (1000000000 / about->hz);
-}
-
-static int map_set(int map, const void *value)
-{
-	__u32 key = 0;
-
-	return bpf_map_update_elem(map, &key, value, BPF_ANY) ? -errno : 0;
 }
 
 /* ---- what an earlier daemon left ---- */
@@ -201,7 +203,7 @@ static int links_adopt(struct datapath *dp, struct failure *failure)
 		dp->inner_runs = dp->current.inner;
 		return 0;
 	}
-	error = tables_map(dp, &dp->current);
+	error = tables_open(&dp->tables, &dp->current);
 	if (error) {
 		failure_set(failure, "cannot map what an earlier knockd left: %s",
 			    strerror(-error));
@@ -210,9 +212,10 @@ static int links_adopt(struct datapath *dp, struct failure *failure)
 	dp->held = true;
 	dp->outer_runs = dp->current.outer;
 	dp->inner_runs = dp->current.inner;
-	dp->flavour = dp->about->flavour;
+	dp->current.order = pins_order(dp->place.pin_dir, dp->place.name);
+	dp->flavour = dp->tables.about->flavour;
 	dp->trial = strstr(info.name, "_tr");
-	if (dp->trial && dp->shared->confirm_until)
+	if (dp->trial && dp->tables.trial->until)
 		former_read(dp);
 	return 0;
 
@@ -269,9 +272,9 @@ void datapath_leave(struct datapath *dp)
 {
 	if (!dp)
 		return;
-	if (dp->about)
-		dp->about->pid = 0;
-	tables_unmap(dp);
+	if (dp->tables.about)
+		dp->tables.about->pid = 0;
+	tables_close(&dp->tables);
 	descriptor_close(&dp->outer_link);
 	descriptor_close(&dp->inner_link);
 	generation_close(&dp->current);
@@ -312,6 +315,37 @@ static void *table_copy(const struct generation *g, enum generation_map map, siz
 	return NULL;
 }
 
+/* The numbers of doors that only the config before has are not free: it may come back. */
+static int former_names_add(const struct datapath *dp, struct heritage *heritage,
+			    struct settings *s)
+{
+	struct door_name *name = (struct door_name *)heritage->name, *more, *before;
+	struct settings former;
+	int error = 0;
+
+	if (!dp->has_former || generation_settings(&dp->former, &former))
+		return dp->has_former ? -EINVAL : 0;
+	before = table_copy(&dp->former, MAP_names, (size_t)former.door_count * sizeof(*before));
+	if (!before)
+		return -EINVAL;
+	if (former.door_count > s->door_count) {
+		more = realloc(name, former.door_count * sizeof(*more));
+		if (more) {
+			memset(more + s->door_count, 0,
+			       (former.door_count - s->door_count) * sizeof(*more));
+			heritage->name = name = more;
+			s->door_count = former.door_count;
+		} else {
+			error = -ENOMEM;
+		}
+	}
+	for (__u32 i = 0; i < former.door_count && !error; i++)
+		if (!name[i].used)
+			name[i] = before[i];
+	free(before);
+	return error;
+}
+
 int datapath_heritage(const struct datapath *dp, struct heritage *out)
 {
 	const struct generation *g = &dp->current;
@@ -327,8 +361,8 @@ int datapath_heritage(const struct datapath *dp, struct heritage *out)
 	out->port = table_copy(g, MAP_ports, PORT_COUNT * sizeof(*out->port));
 	out->name = table_copy(g, MAP_names, (size_t)s->door_count * sizeof(*out->name));
 	out->path = table_copy(g, MAP_paths, (size_t)s->state_count * sizeof(*out->path));
-	out->now = jiffies_now(dp->about);
-	if (out->port && out->name && out->path)
+	out->now = jiffies_now(dp->tables.about);
+	if (out->port && out->name && out->path && !former_names_add(dp, out, s))
 		return 0;
 	datapath_heritage_free(out);
 	return -EINVAL;
@@ -345,18 +379,23 @@ void datapath_heritage_free(struct heritage *heritage)
 
 /* ---- surroundings ---- */
 
+static int generations_surround(const struct datapath *dp, struct devices *devices,
+				const struct device *guarded)
+{
+	int result = generation_surround(&dp->current, devices, guarded);
+
+	return dp->has_former && !result ? generation_surround(&dp->former, devices, guarded) :
+					   result;
+}
+
 int datapath_surroundings(struct datapath *dp, struct devices *devices)
 {
 	const struct device *guarded = devices_find_index(devices, dp->device);
-	int result;
 
 	if (!guarded)
 		return -ENODEV;
-	snprintf(dp->about->interface, sizeof(dp->about->interface), "%s", guarded->name);
-	result = generation_surround(&dp->current, devices, guarded);
-	if (!result && dp->has_former)
-		result = generation_surround(&dp->former, devices, guarded);
-	return result;
+	snprintf(dp->tables.about->interface, sizeof(dp->tables.about->interface), "%s", guarded->name);
+	return generations_surround(dp, devices, guarded);
 }
 
 /* ---- links ---- */
@@ -509,6 +548,28 @@ fail:
 	return result;
 }
 
+/* A link that was detached by somebody else is there, but for nothing. */
+static bool link_severed(int link, bool outer)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &size) &&
+	       !(outer ? info.xdp.ifindex : info.netns.netns_ino);
+}
+
+bool datapath_check(struct datapath *dp)
+{
+	bool outer = link_severed(dp->outer_link, true);
+	bool inner = link_severed(dp->inner_link, false);
+
+	if (outer)
+		datapath_lost(dp);
+	if (inner)
+		descriptor_close(&dp->inner_link);
+	return !outer && !inner;
+}
+
 /* ---- a config in force ---- */
 
 static __u64 seconds_now(void)
@@ -520,29 +581,37 @@ static __u64 seconds_now(void)
 }
 
 /* What a fresh table says before anything is attached. */
-static int about_begin(const struct generation *g, const struct clock_reading *clock,
-		       unsigned int hz)
+static void about_begin(struct about *about, const struct clock_reading *clock, unsigned int hz)
 {
-	struct about *about = calloc(1, sizeof(*about));
-	int error = -ENOMEM;
-
-	if (!about)
-		return error;
 	about->layout = KNOCKD_LAYOUT;
 	about->hz = hz;
 	about->clock_jiffies = clock->jiffies;
 	about->clock_ns = clock->monotonic_ns;
 	about->since = seconds_now();
-	error = map_set(g->map[MAP_about], about);
-	free(about);
-	return error;
+}
+
+/* The helper is a child of the daemon that everybody knows. */
+static void about_sign(struct about *about)
+{
+	about->pid = getppid();
+	about->pid_start = process_start(getppid());
+}
+
+/* When the file was last changed, in ns; 0: that cannot be told. */
+static __u64 file_changed(const char *path)
+{
+	struct stat file;
+
+	if (stat(path, &file))
+		return 0;
+	return file.st_mtim.tv_sec * 1000000000ULL + file.st_mtim.tv_nsec;
 }
 
 static void about_finish(struct datapath *dp, const struct datapath_config *config,
 			 const struct device *device)
 {
 	char *path = realpath(config->path, NULL);
-	struct about *about = dp->about;
+	struct about *about = dp->tables.about;
 
 	snprintf(about->version, sizeof(about->version), "%s", KNOCKD_VERSION);
 	snprintf(about->interface, sizeof(about->interface), "%s", device->name);
@@ -551,9 +620,9 @@ static void about_finish(struct datapath *dp, const struct datapath_config *conf
 	about->inner = dp->inner_link >= 0;
 	about->fallback = dp->has_former;
 	about->loaded = seconds_now();
-	/* The helper is a child of the daemon that everybody knows. */
-	about->pid = getppid();
-	about->pid_start = process_start(getppid());
+	about->trial_file = dp->trial ? file_changed(config->path) : 0;
+	about->refused_file = 0;
+	about_sign(about);
 	snprintf(about->config, sizeof(about->config), "%s", path ? path : config->path);
 	free(path);
 }
@@ -564,15 +633,20 @@ static const struct generation *trial_base(const struct datapath *dp,
 {
 	if (dp->has_former)
 		return &dp->former;
-	/* A start has nothing before it, whatever an earlier daemon left. */
+	/* A start has nothing before it, whatever an earlier daemon left; nor has what comes in
+	 * place of a first config on trial. */
 	return dp->held && !dp->trial && !config->starting ? &dp->current : NULL;
+}
+
+/* Until when the config in force can be confirmed, in jiffies; 0: it is, or needs not be. */
+static __u64 trial_deadline(const struct datapath *dp)
+{
+	return dp->trial ? dp->tables.trial->until : 0;
 }
 
 static bool trial_pending(const struct datapath *dp)
 {
-	__u64 until = dp->shared ? dp->shared->confirm_until : 0;
-
-	return dp->trial && until > jiffies_now(dp->about);
+	return dp->trial && trial_deadline(dp) > jiffies_now(dp->tables.about);
 }
 
 static int trial_prepare(const struct datapath *dp, const struct datapath_config *config,
@@ -591,36 +665,25 @@ static int trial_prepare(const struct datapath *dp, const struct datapath_config
 	return 0;
 }
 
-/* Until when the config is to be confirmed, in jiffies; 0: it needs not be. */
+/* Until when the new config is to be confirmed. */
 static __u64 trial_until(const struct datapath *dp, const struct datapath_config *config,
 			 const struct clock_reading *clock)
 {
 	if (!config->trial_s)
 		return 0;
 	if (config->starting && trial_pending(dp))
-		return dp->shared->confirm_until;
+		return trial_deadline(dp);
 	return clock->jiffies + (__u64)config->trial_s * config->compiled->settings.second;
 }
 
-static int deadline_set(const struct generation *g, __u64 until)
-{
-	struct shared *shared = map_open(g, MAP_shared);
-
-	if (!shared)
-		return -ENOMEM;
-	__atomic_store_n(&shared->confirm_until, until, __ATOMIC_SEQ_CST);
-	munmap(shared, generation_map_size(g, MAP_shared));
-	return 0;
-}
-
 /* @new is in force: what was before becomes what comes back, or is to be closed. */
-static int generation_succeed(struct datapath *dp, const struct datapath_config *config,
-			      struct generation *new, enum xdp_flavour flavour,
-			      struct generation *before)
+static void generation_succeed(struct datapath *dp, const struct datapath_config *config,
+			       struct generation *new, const struct tables *tables,
+			       struct generation *before)
 {
 	const struct generation *base = config->trial_s ? trial_base(dp, config) : NULL;
 
-	tables_unmap(dp);
+	tables_close(&dp->tables);
 	if (!base)
 		generation_drop(&dp->former);
 	if (base == &dp->current)
@@ -629,11 +692,10 @@ static int generation_succeed(struct datapath *dp, const struct datapath_config 
 		*before = dp->current;
 	dp->has_former = base;
 	dp->current = *new;
+	dp->tables = *tables;
 	generation_init(new);
 	dp->held = true;
 	dp->trial = config->trial_s;
-	dp->flavour = flavour;
-	return tables_map(dp, &dp->current);
 }
 
 static void grant_gone(void *data, const struct source *owner, __u32 door)
@@ -649,21 +711,32 @@ static void grant_gone(void *data, const struct source *owner, __u32 door)
 static void state_finish(struct datapath *dp, struct migration *m, unsigned int ended)
 {
 	unsigned int gone = 0;
-	__u64 now = jiffies_now(dp->about);
+	__u64 now = jiffies_now(dp->tables.about);
 	int error = m ? migration_finish(m, now) : 0, swept = 0;
 
-	/* Doors that are gone on trial may come back; before another config they are gone. */
-	if (!dp->trial)
-		swept = migration_sweep(&dp->current, now, grant_gone, &gone);
+	/* Doors that only the config before has may come back with it. */
+	if (!dp->has_former)
+		swept = generation_sweep(&dp->current, now, grant_gone, &gone);
 	if (!error)
 		error = swept;
 	if (error)
 		say(dp, "some state of the config before could not be brought along: %s",
 		    strerror(-error));
 	if (ended)
-		say(dp, "%u grants ended: Grant_Prefix6 is longer than before", ended);
+		say(dp, "grants ended, because Grant_Prefix6 is longer than before: %u", ended);
 	if (gone)
-		say(dp, "%u grants ended: their doors are gone", gone);
+		say(dp, "grants ended, because their doors are gone: %u", gone);
+}
+
+/* What @new needs beside its tables before it can be put in force. */
+static int generation_prepare(const struct datapath *dp, const struct datapath_config *config,
+			      const struct generation *new, struct devices *devices,
+			      const struct device *device)
+{
+	int result = generation_surround(new, devices, device);
+
+	/* More than there is room for: those left out are refused rather than let in. */
+	return result && result != -E2BIG ? result : trial_prepare(dp, config, new);
 }
 
 /* One attempt: load, then turn the doors to it. Nothing has changed on failure. */
@@ -680,10 +753,10 @@ static int config_try(struct datapath *dp, const struct datapath_config *config,
 		.trial = config->trial_s,
 	};
 	struct generation new, before;
+	struct tables tables = {};
 	struct migration *m = NULL;
 	struct clock_reading clock;
 	unsigned int ended = 0;
-	__u64 until;
 	int result;
 
 	*attaching = false;
@@ -691,42 +764,38 @@ static int config_try(struct datapath *dp, const struct datapath_config *config,
 	result = load_generation(&load, &new, &clock, failure);
 	if (result)
 		return result;
-	until = trial_until(dp, config, &clock);
-	result = dp->held ? migration_begin(&m, &dp->current, &new, clock.jiffies, &ended) :
-			    about_begin(&new, &clock, config->compiled->settings.second);
+	result = tables_open(&tables, &new);
+	if (!result)
+		result = generation_prepare(dp, config, &new, devices, device);
+	if (result) {
+		failure_set(failure, "cannot prepare the tables: %s", strerror(-result));
+		goto out;
+	}
+	tables.trial->until = trial_until(dp, config, &clock);
+	if (!dp->held)
+		about_begin(tables.about, &clock, config->compiled->settings.second);
+	else
+		result = migration_begin(&m, &dp->current, &new, clock.jiffies, &ended);
 	if (result) {
 		failure_set(failure, result == -ENOSPC ?
 			    "there are more live grants than the smaller Max_Grants has room for" :
 			    "cannot bring the state along: %s", strerror(-result));
 		goto out;
 	}
-	result = generation_surround(&new, devices, device);
-	/* More than there is room for: those left out are refused rather than let in. */
-	if (result == -E2BIG)
-		result = 0;
-	if (!result)
-		result = trial_prepare(dp, config, &new);
-	if (!result && until)
-		result = deadline_set(&new, until);
-	if (result) {
-		failure_set(failure, "cannot prepare the tables: %s", strerror(-result));
-		goto out;
-	}
-	result = doors_turn(dp, &new, until ? new.outer_trial : new.outer,
-			    until ? new.inner_trial : new.inner, device, flavour, attaching,
+	result = doors_turn(dp, &new, load.trial ? new.outer_trial : new.outer,
+			    load.trial ? new.inner_trial : new.inner, device, flavour, attaching,
 			    failure);
 	if (result)
 		goto out;
-	/* A knock at the config before may just have confirmed what was not yet in force. */
-	deadline_set(&new, until);
-	result = generation_succeed(dp, config, &new, flavour, &before);
+	generation_succeed(dp, config, &new, &tables, &before);
+	tables = (struct tables){};
+	dp->flavour = flavour;
 	dp->device = device->index;
-	if (!result) {
-		about_finish(dp, config, device);
-		state_finish(dp, m, ended);
-	}
+	about_finish(dp, config, device);
+	state_finish(dp, m, ended);
 out:
 	migration_end(m);
+	tables_close(&tables);
 	generation_close(&before);
 	generation_close(&new);
 	return result;
@@ -792,9 +861,10 @@ static int flavours_choose(const struct datapath *dp, const struct datapath_conf
 	return 0;
 }
 
-int datapath_put(struct datapath *dp, const struct datapath_config *config,
+int datapath_put(struct datapath *dp, const struct datapath_config *wanted,
 		 struct devices *devices, const struct device *device, struct failure *failure)
 {
+	struct datapath_config effective = *wanted, *config = &effective;
 	enum xdp_flavour first, last;
 	bool attaching = false;
 	int result;
@@ -804,12 +874,16 @@ int datapath_put(struct datapath *dp, const struct datapath_config *config,
 			    "ARP hardware type is %u)", device->name, device->type);
 		return -EINVAL;
 	}
+	datapath_check(dp);
+	/* Confirmed while nobody looked. */
+	if (dp->trial && !trial_deadline(dp))
+		datapath_confirm(dp, failure);
+	/* Whoever waits for a confirmation, a restart does not give it. */
+	if (config->starting && datapath_trial_s(dp))
+		config->trial_s = datapath_trial_s(dp);
 	result = flavours_choose(dp, config, device, &first, &last, failure);
 	if (result)
 		return result;
-	/* The numbers of doors that the trial left out are given away now. */
-	if (dp->held && dp->trial)
-		migration_sweep(&dp->current, jiffies_now(dp->about), NULL, NULL);
 	if (dp->outer_link < 0)
 		dp->why[0] = '\0';
 	for (enum xdp_flavour flavour = first; flavour <= last; flavour++) {
@@ -831,8 +905,8 @@ void datapath_lost(struct datapath *dp)
 	descriptor_close(&dp->outer_link);
 	dp->outer_runs = -1;
 	dp->device = 0;
-	if (dp->about)
-		dp->about->device = 0;
+	if (dp->tables.about)
+		dp->tables.about->device = 0;
 }
 
 int datapath_again(struct datapath *dp, struct devices *devices, const struct device *device,
@@ -846,20 +920,19 @@ int datapath_again(struct datapath *dp, struct devices *devices, const struct de
 	if (!dp->held || bpf_map_lookup_elem(dp->current.map[MAP_settings], &key, &settings) ||
 	    settings.ethernet != (device->type == ARPHRD_ETHER))
 		return -ENOENT;
-	result = generation_surround(&dp->current, devices, device);
-	if (!result && dp->has_former)
-		result = generation_surround(&dp->former, devices, device);
-	if (result)
+	result = generations_surround(dp, devices, device);
+	if (result && result != -E2BIG)
 		return result;
-	result = doors_turn(dp, &dp->current, dp->trial ? dp->current.outer_trial :
-			    dp->current.outer, dp->inner_runs, device, dp->flavour, &attaching,
+	/* What an earlier daemon left has but the one program that its link ran. */
+	result = doors_turn(dp, &dp->current, dp->trial && dp->current.outer_trial >= 0 ?
+			    dp->current.outer_trial : dp->current.outer, dp->inner_runs, device, dp->flavour, &attaching,
 			    failure);
 	if (result)
 		return attaching ? outer_failed(dp, device, result, failure) : result;
 	dp->device = device->index;
-	dp->about->device = device->index;
-	dp->about->since = seconds_now();
-	snprintf(dp->about->interface, sizeof(dp->about->interface), "%s", device->name);
+	dp->tables.about->device = device->index;
+	dp->tables.about->since = seconds_now();
+	snprintf(dp->tables.about->interface, sizeof(dp->tables.about->interface), "%s", device->name);
 	return 0;
 }
 
@@ -873,7 +946,7 @@ static void former_forget(struct datapath *dp)
 	bpf_map_delete_elem(dp->current.map[MAP_former_inner], &key);
 	generation_drop(&dp->former);
 	dp->has_former = false;
-	dp->about->fallback = 0;
+	dp->tables.about->fallback = 0;
 	dp->trial = false;
 }
 
@@ -881,9 +954,8 @@ int datapath_confirm(struct datapath *dp, struct failure *failure)
 {
 	int error;
 
-	if (!dp->trial)
+	if (!dp->trial || trial_deadline(dp))
 		return 0;
-	deadline_set(&dp->current, 0);
 	error = links_run(dp, dp->current.outer, dp->current.inner, failure);
 	if (error)
 		return error;
@@ -903,47 +975,86 @@ static void progress_clear(const struct generation *g)
 			return;
 }
 
-int datapath_undo(struct datapath *dp, struct failure *failure)
+/* @late: the config before has been judging since the deadline, and its state is the true one. */
+static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 {
 	struct migration *m = NULL;
+	struct tables tables = {};
 	struct generation before;
 	unsigned int ended = 0;
 	bool attaching;
-	int error;
+	int error = tables_open(&tables, &dp->former);
 
-	if (!dp->has_former)
-		return -ENOENT;
+	if (error) {
+		failure_set(failure, "cannot map the tables: %s", strerror(-error));
+		return error;
+	}
 	/* Knocks counted by sequences that were never confirmed mean nothing to those before. */
 	progress_clear(&dp->current);
-	error = migration_begin(&m, &dp->current, &dp->former, jiffies_now(dp->about), &ended);
+	if (!late)
+		error = migration_begin(&m, &dp->current, &dp->former, jiffies_now(dp->tables.about),
+					&ended);
 	if (error)
 		say(dp, "the config before goes on with its own state; what changed since is lost: "
 		    "%s", strerror(-error));
-	if (dp->former.order < 0) {
-		dp->former.order = dp->current.order;
-		dp->current.order = -1;
-	}
+	if (dp->former.order < 0)
+		dp->former.order = fcntl(dp->current.order, F_DUPFD_CLOEXEC, 0);
 	error = doors_turn(dp, &dp->former, dp->former.outer, dp->former.inner, NULL, dp->flavour,
 			   &attaching, failure);
 	if (error) {
+		tables_close(&tables);
 		migration_end(m);
 		return error;
 	}
-	tables_unmap(dp);
+	tables_close(&dp->tables);
+	dp->tables = tables;
 	before = dp->current;
 	dp->current = dp->former;
 	generation_init(&dp->former);
 	dp->has_former = dp->trial = false;
-	error = tables_map(dp, &dp->current);
-	if (!error) {
-		dp->about->fallback = 0;
-		dp->about->loaded = seconds_now();
-		dp->shared->confirm_until = 0;
-		state_finish(dp, m, ended);
-	}
+	dp->tables.trial->until = 0;
+	tables.about->fallback = 0;
+	tables.about->loaded = seconds_now();
+	tables.about->refused_file = tables.about->trial_file;
+	state_finish(dp, m, ended);
 	migration_end(m);
 	generation_close(&before);
-	return error;
+	return 0;
+}
+
+int datapath_undo(struct datapath *dp, struct failure *failure)
+{
+	if (!trial_deadline(dp) || trial_pending(dp))
+		return -EALREADY;
+	return dp->has_former ? trial_undo(dp, false, failure) : -ENOENT;
+}
+
+bool datapath_refused(struct datapath *dp, const char *path)
+{
+	struct failure failure;
+
+	if (!dp->held)
+		return false;
+	if (trial_deadline(dp) && !trial_pending(dp) && dp->has_former &&
+	    trial_undo(dp, true, &failure))
+		say(dp, "the config before could not be put back for good: %s", failure.text);
+	if (!dp->tables.about->refused_file || dp->tables.about->refused_file != file_changed(path))
+		return false;
+	about_sign(dp->tables.about);
+	return true;
+}
+
+bool datapath_on_trial(const struct datapath *dp)
+{
+	return dp->trial;
+}
+
+unsigned int datapath_trial_s(const struct datapath *dp)
+{
+	const struct about *about = dp->tables.about;
+	__u64 until = trial_deadline(dp), now = until ? jiffies_now(about) : 0;
+
+	return until > now ? (until - now + about->hz - 1) / about->hz : 0;
 }
 
 /* ---- what others ask ---- */
@@ -980,5 +1091,5 @@ const struct generation *datapath_generation(const struct datapath *dp)
 
 struct about *datapath_about(const struct datapath *dp)
 {
-	return dp->about;
+	return dp->tables.about;
 }

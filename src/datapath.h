@@ -55,7 +55,7 @@ struct datapath_config {
 	enum conf_xdp_mode mode;
 	unsigned int trial_s;  /* seconds in which it is to be confirmed; 0: for good */
 	bool starting;         /* a daemon's first: a mode that cannot be had is no failure, and a
-	                          trial that has begun goes on */
+	                          trial that has begun goes on by its own deadline */
 };
 
 /**
@@ -70,6 +70,12 @@ int datapath_put(struct datapath *dp, const struct datapath_config *config,
 
 /** datapath_device() - Index of the device that is guarded; 0: none. */
 unsigned int datapath_device(const struct datapath *dp);
+
+/**
+ * datapath_check() - Whether both doors are still attached. Somebody else may have detached them;
+ * what is missing is attached by the next datapath_put() or datapath_again().
+ */
+bool datapath_check(struct datapath *dp);
 
 /** datapath_lost() - The guarded device is gone: keep state, and the inner door. */
 void datapath_lost(struct datapath *dp);
@@ -89,14 +95,28 @@ const char *datapath_why(const struct datapath *dp);
 /** datapath_inner() - Whether the inner door stands. */
 bool datapath_inner(const struct datapath *dp);
 
-/** datapath_confirm() - The config on trial is confirmed: go on without looking at the time. */
+/** datapath_confirm() - The config on trial was confirmed: go on without looking at the time. */
 int datapath_confirm(struct datapath *dp, struct failure *failure);
 
 /**
  * datapath_undo() - The trial is over: put the config before back in force.
- * Return: 0; −ENOENT when there is none before it; or another −errno.
+ * Return: 0; −ENOENT when there is none before it; −EALREADY when no trial is over; or another
+ * −errno.
  */
 int datapath_undo(struct datapath *dp, struct failure *failure);
+
+/**
+ * datapath_refused() - Whether the config file @path is, unchanged, one that was not confirmed in
+ * time, so that what is in force is the config before it. A trial that ended while no daemon lived
+ * is undone first.
+ */
+bool datapath_refused(struct datapath *dp, const char *path);
+
+/** datapath_on_trial() - Whether the doors look at the time to confirm, or have not stopped to. */
+bool datapath_on_trial(const struct datapath *dp);
+
+/** datapath_trial_s() - Seconds left to confirm the config in force; 0: it is confirmed. */
+unsigned int datapath_trial_s(const struct datapath *dp);
 
 /**
  * datapath_surroundings() - Tell the programs what has changed around them: which devices are

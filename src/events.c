@@ -19,7 +19,7 @@ struct events {
 	struct opening *heap; /* the earliest first */
 	size_t count, room;
 	__u64 unsaid, lost;   /* stages not told and events lost, as counted when last logged */
-	bool waiting;         /* a config waited for confirmation when last looked at */
+	bool waiting;         /* the config waits for confirmation, as far as is known */
 	struct events_wish wish;
 };
 
@@ -129,15 +129,14 @@ struct events *events_new(const struct view *view)
 	events->view = view;
 	events->unsaid = view_shared(view)->stages_unsaid;
 	events->lost = view_shared(view)->events_lost;
-	events->waiting = view_shared(view)->confirm_until;
 	view_grants(view, grant_note, events);
 	return events;
 }
 
-void events_look(struct events *events, const struct view *view)
+void events_look(struct events *events, const struct view *view, bool waiting)
 {
 	events->view = view;
-	events->waiting = view_shared(view)->confirm_until;
+	events->waiting = waiting;
 }
 
 void events_free(struct events *events)
@@ -200,11 +199,11 @@ void events_handle(void *data, const void *record, size_t size)
 struct events_wish events_wish(struct events *events)
 {
 	struct events_wish wish = events->wish;
-	__u64 until = view_shared(events->view)->confirm_until;
+	__u64 until = view_trial(events->view)->until;
 
 	wish.confirmed = events->waiting && !until;
-	wish.expired = until && until <= view_now(events->view);
-	events->waiting = until;
+	wish.expired = events->waiting && until && until <= view_now(events->view);
+	events->waiting &= until != 0;
 	events->wish = (struct events_wish){};
 	return wish;
 }
@@ -239,7 +238,7 @@ void events_expire(struct events *e)
 
 __u64 events_next_ns(const struct events *e)
 {
-	__u64 confirm = view_shared(e->view)->confirm_until;
+	__u64 confirm = e->waiting ? view_trial(e->view)->until : 0;
 	__u64 next = e->count ? e->heap[0].until : 0;
 
 	if (confirm && (!next || confirm < next))

@@ -16,8 +16,11 @@ struct events;
 struct events *events_new(const struct view *view);
 void events_free(struct events *events);
 
-/** events_look() - From now on look at @view: the config in force has changed. */
-void events_look(struct events *events, const struct view *view);
+/**
+ * events_look() - From now on look at @view: the config in force has changed.
+ * @waiting: for confirmation
+ */
+void events_look(struct events *events, const struct view *view, bool waiting);
 
 /** events_handle() - Log one event; as ring_read() wants it, @data is struct events. */
 void events_handle(void *data, const void *record, size_t size);

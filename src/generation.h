@@ -48,6 +48,7 @@ struct bpf_map_info;
 	X(shared, FORM)         \
 	X(about, FORM)          \
 	X(events, FORM)         \
+	X(trial, CONFIG)      \
 	X(former_outer, CONFIG) \
 	X(former_inner, CONFIG)
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -18,7 +19,8 @@
 #include "datapath.h"
 #include "device.h"
 
-enum { NAMED_MAX = 64, LOCK_PATIENCE_S = 15, WAIT_WARNING_MS = 60000 };
+enum { NAMED_MAX = 64, LOCK_PATIENCE_S = 15, WAIT_WARNING_MS = 60000,
+       LINE_PATIENCE_MS = 500 };
 
 struct errand {
 	__u32 order; /* enum helper_order */
@@ -28,6 +30,7 @@ struct errand {
 struct helper {
 	const struct helper_options *options;
 	struct conf *conf;
+	struct conf *former_conf;    /* of the config that comes back when a trial is lost */
 	struct datapath *dp;
 	struct devices devices;
 	int channel, watch;
@@ -38,12 +41,13 @@ struct helper {
 	unsigned int named[NAMED_MAX]; /* indices of devices that were named as not guarded */
 	char *said;                  /* where lines of a reload are kept; NULL: none is under way */
 	size_t said_len;
+	unsigned int unsaid;         /* lines that the loop did not take in time */
 };
 
 /* ---- the channel ---- */
 
 static int channel_send(int channel, const struct helper_message *message, const int *descriptor,
-			size_t count)
+			size_t count, int flags)
 {
 	char control[CMSG_SPACE(HELPER_DESCRIPTORS * sizeof(int))] = {};
 	struct iovec part = { (void *)message, sizeof(*message) };
@@ -59,7 +63,7 @@ static int channel_send(int channel, const struct helper_message *message, const
 		rights->cmsg_len = CMSG_LEN(count * sizeof(int));
 		memcpy(CMSG_DATA(rights), descriptor, count * sizeof(int));
 	}
-	while (sendmsg(channel, &header, MSG_NOSIGNAL) < 0)
+	while (sendmsg(channel, &header, MSG_NOSIGNAL | flags) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
@@ -114,14 +118,35 @@ static void line_keep(struct helper *h, const char *line)
 	h->said[h->said_len++] = '\n';
 }
 
+/*
+ * Say what can go unsaid: whoever keeps the loop from reading must not keep doors from their work.
+ * Once it did not read for a while, it is not waited for until it does.
+ */
+static bool message_offer(struct helper *h, const struct helper_message *message)
+{
+	struct pollfd room = { .fd = h->channel, .events = POLLOUT };
+
+	if (!channel_send(h->channel, message, NULL, 0, MSG_DONTWAIT))
+		return true;
+	return !h->unsaid && poll(&room, 1, LINE_PATIENCE_MS) > 0 &&
+	       !channel_send(h->channel, message, NULL, 0, MSG_DONTWAIT);
+}
+
 static void line_say(void *data, const char *line)
 {
 	struct helper_message message = { .word = HELPER_LINE };
 	struct helper *h = data;
 
-	snprintf(message.text, sizeof(message.text), "%s", line);
-	channel_send(h->channel, &message, NULL, 0);
 	line_keep(h, line);
+	if (h->unsaid) {
+		snprintf(message.text, sizeof(message.text), "%u lines not logged: the log was "
+			 "not taken", h->unsaid);
+		if (message_offer(h, &message))
+			h->unsaid = 0;
+	}
+	snprintf(message.text, sizeof(message.text), "%s", line);
+	if (h->unsaid || !message_offer(h, &message))
+		h->unsaid++;
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -157,7 +182,7 @@ static void status_say(struct helper *h)
 
 	snprintf(message.text, sizeof(message.text), message.flag ? "guarding %s" :
 		 "waiting for interface %s", message.flag ? h->seen : h->wanted);
-	channel_send(h->channel, &message, NULL, 0);
+	message_offer(h, &message);
 }
 
 static void done_say(struct helper *h, enum helper_order order, int status, const char *why)
@@ -165,7 +190,7 @@ static void done_say(struct helper *h, enum helper_order order, int status, cons
 	struct helper_message message = { .word = HELPER_DONE, .order = order, .status = status };
 
 	snprintf(message.text, sizeof(message.text), "%s", why);
-	channel_send(h->channel, &message, NULL, 0);
+	channel_send(h->channel, &message, NULL, 0, 0);
 }
 
 /* Hand the loop all that it reads. */
@@ -175,10 +200,11 @@ static void view_say(struct helper *h)
 		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
 		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
 		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
-		[VIEW_ABOUT] = MAP_about, [VIEW_PARTS] = MAP_events,
+		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
+		[VIEW_PARTS] = MAP_events,
 	};
 	const struct generation *g = datapath_generation(h->dp);
-	struct helper_message message = { .word = HELPER_VIEW };
+	struct helper_message message = { .word = HELPER_VIEW, .flag = datapath_on_trial(h->dp) };
 	int descriptor[HELPER_DESCRIPTORS];
 	struct bpf_map_info events;
 
@@ -188,7 +214,22 @@ static void view_say(struct helper *h)
 	}
 	if (!generation_map_info(g, MAP_events, &events))
 		message.size[VIEW_PARTS] = events.max_entries;
-	channel_send(h->channel, &message, descriptor, HELPER_DESCRIPTORS);
+	channel_send(h->channel, &message, descriptor, HELPER_DESCRIPTORS, 0);
+}
+
+/* Return: a descriptor or −errno. Not what could make its writer wait. */
+static int log_file_open(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		      0640);
+	struct stat file;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &file) && !S_ISFIFO(file.st_mode) && !S_ISSOCK(file.st_mode))
+		return fd;
+	close(fd);
+	return -EINVAL;
 }
 
 /* Where the log goes from now on. */
@@ -198,18 +239,28 @@ static void log_say(struct helper *h)
 	int file = -1;
 
 	if (h->conf->log_file) {
-		file = open(h->conf->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-			    0640);
+		file = log_file_open(h->conf->log_file);
 		if (file < 0)
 			say(h, "cannot open log file '%s': %s; logging goes on without",
-			    h->conf->log_file, strerror(errno));
+			    h->conf->log_file, strerror(-file));
 	}
-	channel_send(h->channel, &message, &file, file >= 0);
+	channel_send(h->channel, &message, &file, file >= 0, 0);
 	if (file >= 0)
 		close(file);
 }
 
 /* ---- what else delivers ---- */
+
+/* Forget devices that are gone: their place is for others. */
+static void named_prune(struct helper *h)
+{
+	int kept = 0;
+
+	for (int i = 0; i < NAMED_MAX; i++)
+		if (h->named[i] && devices_find_index(&h->devices, h->named[i]))
+			h->named[kept++] = h->named[i];
+	memset(h->named + kept, 0, (NAMED_MAX - kept) * sizeof(*h->named));
+}
 
 static bool named_before(struct helper *h, unsigned int index)
 {
@@ -228,15 +279,16 @@ static void others_name(struct helper *h)
 {
 	if (!datapath_device(h->dp))
 		return;
+	named_prune(h);
 	devices_stack(&h->devices, datapath_device(h->dp));
 	for (size_t i = 0; i < h->devices.count; i++) {
 		const struct device *device = &h->devices.at[i];
 
 		if (device_delivers(device, datapath_device(h->dp)) &&
 		    !named_before(h, device->index))
-			say(h, "%s (%s) is up and not guarded: whoever can send through it reaches "
-			    "protected ports", device->name, device->kind[0] ? device->kind :
-			    "hardware");
+			say(h, "%s (%s) is up and not guarded by this knockd: whoever can send "
+			    "through it reaches protected ports", device->name,
+			    device->kind[0] ? device->kind : "hardware");
 	}
 }
 
@@ -299,10 +351,11 @@ static int config_put(struct helper *h, const struct conf *conf, const struct co
 		.starting = starting,
 	};
 	int error = datapath_put(h->dp, &config, &h->devices, device, failure);
+	unsigned int left = error ? 0 : datapath_trial_s(h->dp);
 
-	if (!error && trial_s)
+	if (left)
 		say(h, "on trial: unless 'knockctl confirm' is run or a knock opens a door within "
-		    "%u seconds, %s", trial_s, datapath_about(h->dp)->fallback ?
+		    "%u seconds, %s", left, datapath_about(h->dp)->fallback ?
 		    "the config before comes back" : "everything is open again");
 	return error;
 }
@@ -334,6 +387,21 @@ static int device_begin(struct helper *h, const struct device *device, struct fa
 	return error;
 }
 
+/* Guard @device, as it is, by what is in force. */
+static int device_keep(struct helper *h, const struct device *device, struct failure *failure)
+{
+	int error = datapath_surroundings(h->dp, &h->devices);
+
+	if (error) {
+		failure_set(failure, "cannot tell the programs of the devices: %s",
+			    strerror(-error));
+		return error;
+	}
+	guarding_say(h, device);
+	say(h, "starting up, listening on %s", device->name);
+	return 0;
+}
+
 /* The interface has come, or come back. */
 static void device_came(struct helper *h, const struct device *device)
 {
@@ -350,8 +418,14 @@ static void device_came(struct helper *h, const struct device *device)
 		say(h, "%s is back, and guarded again", device->name);
 		return;
 	}
-	if (device_begin(h, device, &failure))
-		say(h, "%s: %s", device->name, failure.text);
+	if (!device_begin(h, device, &failure))
+		return;
+	say(h, "%s: %s", device->name, failure.text);
+	/* Better by the config before than by none. */
+	if (h->stale && !datapath_again(h->dp, &h->devices, device, &failure)) {
+		guarding_say(h, device);
+		say(h, "%s is guarded by the config before", device->name);
+	}
 }
 
 static void device_went(struct helper *h)
@@ -378,6 +452,10 @@ static void devices_changed(struct helper *h)
 	if (index && !device) {
 		device_went(h);
 		index = 0;
+	} else if (!datapath_check(h->dp)) {
+		say(h, "somebody else has detached a door of %s; attaching it again", h->seen);
+		device_came(h, device);
+		return;
 	}
 	if (!index) {
 		device = devices_find(&h->devices, h->wanted);
@@ -433,10 +511,14 @@ static int config_replace(struct helper *h, struct conf *conf, unsigned int tria
 		goto out;
 	}
 	device = devices_find_index(&h->devices, datapath_device(h->dp));
-	if (!device)
+	if (!device && trial_s) {
+		error = -ENODEV;
+		failure_set(failure, "there is no interface %s to try it on", h->wanted);
+	} else if (!device) {
 		h->stale = true;
-	else
+	} else {
 		error = config_put(h, conf, &compiled, device, trial_s, false, failure);
+	}
 out:
 	compiled_free(&compiled);
 	return error;
@@ -446,12 +528,35 @@ static void reload_tell(struct helper *h, int status)
 {
 	struct about *about = datapath_about(h->dp);
 
-	if (!about || !h->said)
+	if (!about)
 		return;
-	h->said[h->said_len] = '\0';
-	memcpy(about->reload_text, h->said, h->said_len + 1);
+	memcpy(about->reload_text, h->said ? h->said : "", h->said_len);
+	about->reload_text[h->said_len] = '\0';
 	about->reload_status = status;
 	__atomic_fetch_add(&about->reloads, 1, __ATOMIC_SEQ_CST);
+}
+
+static void conf_drop(struct conf **conf)
+{
+	if (*conf) {
+		conf_free(*conf);
+		free(*conf);
+	}
+	*conf = NULL;
+}
+
+/* @conf is in force: the one before goes, unless it may come back. */
+static void conf_succeed(struct helper *h, struct conf *conf)
+{
+	const struct about *about = datapath_about(h->dp);
+
+	if (!about || !about->fallback)
+		conf_drop(&h->former_conf);
+	if (about && about->fallback && !h->former_conf)
+		h->former_conf = h->conf;
+	else
+		conf_drop(&h->conf);
+	h->conf = conf;
 }
 
 static int config_reload(struct helper *h, unsigned int trial_s)
@@ -471,18 +576,15 @@ static int config_reload(struct helper *h, unsigned int trial_s)
 	messages_say(h, &messages);
 	if (error) {
 		say(h, "not reloaded: %s; the config in force stays", failure.text);
-		conf_free(conf);
-		free(conf);
+		conf_drop(&conf);
 	} else {
-		conf_free(h->conf);
-		free(h->conf);
-		h->conf = conf;
+		conf_succeed(h, conf);
 		log_say(h);
 		if (!h->stale)
 			view_say(h);
-		status_say(h);
 		say(h, h->stale ? "reloaded; it comes into force with the interface" : "reloaded");
 	}
+	status_say(h);
 	reload_tell(h, error);
 	free(h->said);
 	h->said = NULL;
@@ -495,13 +597,30 @@ static int trial_undo(struct helper *h, struct failure *failure)
 {
 	int error = datapath_undo(h->dp, failure);
 
+	if (error == -EALREADY)
+		return 0; /* confirmed, or replaced, meanwhile */
 	if (!error) {
+		if (h->former_conf) {
+			conf_drop(&h->conf);
+			h->conf = h->former_conf;
+			h->former_conf = NULL;
+			log_say(h);
+		}
 		say(h, "not confirmed in time: the config before is in force again");
 		view_say(h);
 		return 0;
 	}
 	if (error == -ENOENT)
 		say(h, "not confirmed in time: detaching, everything is open");
+	return error;
+}
+
+static int trial_confirm(struct helper *h, struct failure *failure)
+{
+	int error = datapath_confirm(h->dp, failure);
+
+	if (!error && !datapath_on_trial(h->dp))
+		conf_drop(&h->former_conf);
 	return error;
 }
 
@@ -534,7 +653,7 @@ static bool order_obey(struct helper *h, const struct errand *errand)
 		status = config_reload(h, errand->argument);
 		break;
 	case HELPER_CONFIRM:
-		status = datapath_confirm(h->dp, &failure);
+		status = trial_confirm(h, &failure);
 		break;
 	case HELPER_UNDO:
 		status = trial_undo(h, &failure);
@@ -579,9 +698,18 @@ static int helper_begin(struct helper *h, struct messages *messages,
 	messages_say(h, messages);
 	messages_free(messages);
 	h->trial = h->options->confirm_s;
+	h->stale = !datapath_refused(h->dp, h->options->config);
+	if (!h->stale) {
+		say(h, "'%s' was not confirmed in time and has not changed since: the config "
+		    "before it stays in force; 'knockctl reload' reads it again",
+		    h->options->config);
+	}
+	if (device && !h->stale && datapath_device(h->dp))
+		return device_keep(h, device, failure);
+	if (device && !h->stale && !datapath_again(h->dp, &h->devices, device, failure))
+		return device_keep(h, device, failure);
 	if (device)
 		return device_begin(h, device, failure);
-	h->stale = true;
 	say(h, "there is no interface '%s' yet; waiting for it", h->wanted);
 	status_say(h);
 	return 0;
@@ -635,8 +763,8 @@ static int helper_main(struct helper *h, struct messages *messages)
 	/* Where it was not stopped, everything stays in force. */
 	datapath_leave(h->dp);
 	devices_free(&h->devices);
-	conf_free(h->conf);
-	free(h->conf);
+	conf_drop(&h->conf);
+	conf_drop(&h->former_conf);
 	return error ? 1 : 0;
 }
 

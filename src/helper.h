@@ -26,7 +26,8 @@ enum helper_order {
 /* What the helper may say. */
 enum helper_word {
 	HELPER_LINE,   /* text: for the log */
-	HELPER_VIEW,   /* descriptors: the parts of a view, then the events; size: of each */
+	HELPER_VIEW,   /* descriptors: the parts of a view, then the events; size: of each; flag:
+	                  the config waits for confirmation */
 	HELPER_LOG,    /* where the log goes; flag: to syslog; a descriptor: the log file */
 	HELPER_STATUS, /* flag: the interface is guarded; text: one line for the service manager */
 	HELPER_DONE,   /* order: has ended with status, 0 or −errno; text: why it failed */

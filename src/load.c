@@ -128,7 +128,8 @@ static int load_failed(int result, struct failure *failure)
 		/* The verifier says EACCES too, but without leave nothing gets so far. */
 		if (result == -EPERM || geteuid()) {
 			failure_set(failure, "not permitted to load BPF programs: needs root, or "
-				    "the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
+				    "the capabilities CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and "
+				    "CAP_SYS_ADMIN");
 			return -EPERM;
 		}
 	}
@@ -212,8 +213,12 @@ static int maps_share(const struct knockd_bpf *skel, const struct load *load)
 		struct bpf_map *map = skeleton_map(skel, i);
 		int error;
 
-		if (!migration_shares(load->from, i, &load->compiled->settings, map))
+		if (!migration_shares(load->from, i, &load->compiled->settings, map)) {
+			/* What is told apart by nothing but its being the same must be. */
+			if (generation_map_kind(i) == MAP_FORM)
+				return -EINVAL;
 			continue;
+		}
 		error = bpf_map__reuse_fd(map, load->from->map[i]);
 		if (error)
 			return error;
@@ -324,6 +329,7 @@ static int clock_read(const struct knockd_bpf *skel, struct clock_reading *clock
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = clock, .ctx_size_in = sizeof(*clock));
 
+	*clock = (struct clock_reading){};
 	return bpf_prog_test_run_opts(bpf_program__fd(skel->progs.knockd_clock), &options) ?
 		       -errno : 0;
 }

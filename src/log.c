@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "log.h"
 
+#include "text.h"
+
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <syslog.h>
@@ -46,6 +49,23 @@ void log_verbose(void)
 	log_stdout = true;
 }
 
+/* Nobody may stop knockd by not reading what it says: what does not fit is counted. */
+static void stream_write(FILE *stream, const char *line)
+{
+	struct pollfd room = { .fd = fileno(stream), .events = POLLOUT };
+	static unsigned int unsaid;
+
+	if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT)) {
+		unsaid++;
+		return;
+	}
+	if (unsaid)
+		fprintf(stream, "%u lines not logged: nobody read them\n", unsaid);
+	unsaid = 0;
+	fprintf(stream, "%s\n", line);
+	fflush(stream);
+}
+
 void log_line(const char *format, ...)
 {
 	char line[1024], stamp[32] = "";
@@ -56,6 +76,7 @@ void log_line(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
+	text_disarm(line);
 	if (log_syslog)
 		syslog(LOG_NOTICE, "%s", line);
 	if (log_file) {
@@ -63,10 +84,8 @@ void log_line(const char *format, ...)
 			strftime(stamp, sizeof(stamp), "[%Y-%m-%d %H:%M] ", &tm);
 		fprintf(log_file, "%s%s\n", stamp, line);
 	}
-	if (!log_syslog && !log_file) {
-		fprintf(stderr, "%s\n", line);
-	} else if (log_stdout) {
-		puts(line);
-		fflush(stdout);
-	}
+	if (!log_syslog && !log_file)
+		stream_write(stderr, line);
+	else if (log_stdout)
+		stream_write(stdout, line);
 }

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -17,6 +18,8 @@
 #include "notify.h"
 #include "privs.h"
 #include "ring.h"
+
+enum { UNDO_PAUSE_S = 10 }; /* after one that failed */
 
 struct running {
 	const struct loop *loop;
@@ -27,6 +30,10 @@ struct running {
 	int ring_fd;           /* −1: none yet */
 	bool leaving;          /* the helper was told to end */
 	bool undoing;          /* the helper was told that a trial is over */
+	__u64 undo_next_ns;    /* CLOCK_MONOTONIC: when to tell it again; 0: not at all */
+	bool reloading;        /* the helper was told to reload */
+	bool reload_again;     /* and that was asked for once more, */
+	unsigned int reload_s; /* to be confirmed within */
 	bool over;
 	enum loop_end end;
 };
@@ -47,6 +54,14 @@ int loop_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
+static __u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
 static void loop_fail(struct running *r, const char *what, int error)
 {
 	log_line("%s: %s", what, strerror(-error));
@@ -57,7 +72,8 @@ static void loop_fail(struct running *r, const char *what, int error)
 /* Wake up when something is next due; with nothing due, never. */
 static void timer_set(const struct running *r)
 {
-	__u64 next = r->events && !r->leaving && !r->undoing ? events_next_ns(r->events) : 0;
+	__u64 next = r->undoing ? r->undo_next_ns :
+		     r->events && !r->leaving ? events_next_ns(r->events) : 0;
 	struct itimerspec when = {
 		.it_value = { .tv_sec = next / 1000000000, .tv_nsec = next % 1000000000 },
 	};
@@ -82,6 +98,18 @@ static void helper_tell(struct running *r, enum helper_order order, unsigned int
 	error = helper_ask(r->loop->channel, order, argument);
 	if (error)
 		loop_fail(r, "cannot reach the helper", error);
+}
+
+/* One reload at a time; however often it is asked for meanwhile, one more. */
+static void reload_ask(struct running *r, unsigned int confirm_s)
+{
+	r->reload_s = confirm_s;
+	r->reload_again = r->reloading;
+	if (r->reloading)
+		return;
+	r->reloading = true;
+	notify_send(r->loop->notify, "STATUS=reloading");
+	helper_tell(r, HELPER_RELOAD, confirm_s);
 }
 
 /* ---- what the helper says ---- */
@@ -113,15 +141,28 @@ static void view_take(struct running *r, const struct helper_message *message,
 		part[i] = (struct view_map){ descriptor[i], message->size[i] };
 	error = view_open(&view, part);
 	if (!error) {
-		if (r->events)
-			events_look(r->events, view);
 		view_close(r->view);
 		r->view = view;
 		if (!r->events)
 			error = events_begin(r, &descriptor[VIEW_PARTS], message->size[VIEW_PARTS]);
+		if (!error)
+			events_look(r->events, view, message->flag);
 	}
 	if (error)
 		loop_fail(r, "cannot look at the tables", error);
+}
+
+static void undo_done(struct running *r, const struct helper_message *message)
+{
+	r->undoing = message->status && message->status != -ENOENT;
+	if (message->status == -ENOENT) {
+		r->end = LOOP_UNCONFIRMED;
+		r->over = true;
+	} else if (message->status) {
+		r->undo_next_ns = now_ns() + UNDO_PAUSE_S * 1000000000ULL;
+		log_line("the config that was not confirmed cannot be exchanged, but it judges no "
+			 "more: %s; trying again in %d s", message->text, UNDO_PAUSE_S);
+	}
 }
 
 static void order_done(struct running *r, const struct helper_message *message)
@@ -136,14 +177,13 @@ static void order_done(struct running *r, const struct helper_message *message)
 		}
 		notify_send(r->loop->notify, "READY=1");
 		break;
+	case HELPER_RELOAD:
+		r->reloading = false;
+		if (r->reload_again)
+			reload_ask(r, r->reload_s);
+		break;
 	case HELPER_UNDO:
-		r->undoing = false;
-		if (message->status == -ENOENT) {
-			r->end = LOOP_UNCONFIRMED;
-			r->over = true;
-		} else if (message->status) {
-			log_line("cannot take the config back: %s", message->text);
-		}
+		undo_done(r, message);
 		break;
 	case HELPER_CONFIRM:
 		log_line(message->status ? "confirmed, but it goes on looking at the time: %s" :
@@ -203,8 +243,7 @@ static void signal_serve(struct running *r)
 		return;
 	switch (info.ssi_signo) {
 	case SIGHUP:
-		notify_send(r->loop->notify, "STATUS=reloading");
-		helper_tell(r, HELPER_RELOAD, r->loop->confirm_s);
+		reload_ask(r, r->loop->confirm_s);
 		break;
 	case SIGUSR1:
 		log_line("leaving; what is in force stays");
@@ -230,12 +269,13 @@ static void events_serve(struct running *r)
 	if (wish.detach)
 		helper_tell(r, HELPER_DETACH, 0);
 	if (wish.reload)
-		helper_tell(r, HELPER_RELOAD, wish.reload_s);
-	if (r->undoing)
+		reload_ask(r, wish.reload_s);
+	if (r->undoing && (!r->undo_next_ns || r->undo_next_ns > now_ns()))
 		return;
 	if (wish.confirmed)
 		helper_tell(r, HELPER_CONFIRM, 0);
 	r->undoing = wish.expired;
+	r->undo_next_ns = 0;
 	if (wish.expired)
 		helper_tell(r, HELPER_UNDO, 0);
 }
@@ -271,7 +311,7 @@ static void loop_step(struct running *r)
 	else if (ready.data.fd == r->timer &&
 		 read(r->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		loop_fail(r, "cannot read the timer", -errno);
-	if (r->events)
+	if (r->events && !r->over)
 		events_serve(r);
 	timer_set(r);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "message.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,14 +21,6 @@ void messages_free(struct messages *messages)
 		free(messages->at[i].text);
 	free(messages->at);
 	messages_init(messages, messages->file);
-}
-
-/* Messages quote the file; a terminal must not act on control bytes in it. */
-static void text_disarm(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
 }
 
 /* Put @text behind all messages of its line and the lines before; false when memory is short. */

@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/membarrier.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,12 +14,10 @@
 
 #include "../bpf/grant.h"
 #include "../bpf/presence.h"
+#include "cells.h"
+#include "entries.h"
 
-enum {
-	CHUNK_ENTRIES = 512, /* of a map, read at once */
-	CELL_TRIES = 64,     /* to read a cell that changes all the time */
-	SETTLE_US = 50000,   /* in which a program that runs comes to its end */
-};
+enum { SETTLE_US = 50000 }; /* in which a program that runs comes to its end */
 
 struct part_kind;
 
@@ -36,7 +32,6 @@ struct part {
 
 struct part_kind {
 	enum generation_map map;
-	__u32 type, key_size, value_size;
 	int (*pass)(struct part *part);
 };
 
@@ -54,215 +49,12 @@ struct migration {
 	bool narrowed; /* and longer */
 };
 
-/* ---- arrays, mapped ---- */
-
-/* NULL on failure, with errno. */
-static void *array_map(int fd, size_t size)
+static int part_walk(struct part *part, bool (*each)(void *data, const void *key, void *value))
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
-static void array_unmap(void *at, size_t size)
-{
-	if (at)
-		munmap(at, size);
-}
-
-/* ---- entries, read in chunks ---- */
-
-struct walk {
-	int from, to;
-	__u32 key_size, value_size;
-	bool (*each)(void *data, const void *key, void *value); /* whether to write it to @to */
-	void *data;
-};
-
-static int entries_write(const struct walk *w, char *keys, char *values, __u32 count)
-{
-	__u32 done = 0;
-
-	while (done < count) {
-		__u32 n = count - done;
-
-		if (!bpf_map_update_batch(w->to, keys + (size_t)done * w->key_size,
-					  values + (size_t)done * w->value_size, &n, NULL))
-			return 0;
-		if (errno != ENOMEM)
-			return -errno;
-		/* An LRU hash that finds no place at this moment may forget this one. */
-		done += n + 1;
-	}
-	return 0;
-}
-
-/* Call w->each for the entries of a chunk and write those that it wants written. */
-static int chunk_walk(const struct walk *w, char *keys, char *values, __u32 count)
-{
-	__u32 kept = 0;
-
-	for (__u32 i = 0; i < count; i++) {
-		char *key = keys + (size_t)i * w->key_size;
-		char *value = values + (size_t)i * w->value_size;
-
-		if (!w->each(w->data, key, value))
-			continue;
-		memmove(keys + (size_t)kept * w->key_size, key, w->key_size);
-		memmove(values + (size_t)kept * w->value_size, value, w->value_size);
-		kept++;
-	}
-	return entries_write(w, keys, values, kept);
-}
-
-static int entries_walk(const struct walk *w)
-{
-	char *keys = calloc(CHUNK_ENTRIES, w->key_size);
-	char *values = calloc(CHUNK_ENTRIES, w->value_size);
-	bool begun = false, over = false;
-	__u64 place = 0;
-	int error = keys && values ? 0 : -ENOMEM;
-
-	while (!error && !over) {
-		__u32 count = CHUNK_ENTRIES;
-
-		if (bpf_map_lookup_batch(w->from, begun ? &place : NULL, &place, keys, values,
-					 &count, NULL)) {
-			over = errno == ENOENT;
-			error = over ? 0 : -errno;
-		}
-		begun = true;
-		if (!error)
-			error = chunk_walk(w, keys, values, count);
-	}
-	free(keys);
-	free(values);
-	return error;
-}
-
-static int part_walk(struct part *part, __u32 value_size,
-		     bool (*each)(void *data, const void *key, void *value))
-{
-	const struct walk walk = {
-		.from = part->from,
-		.to = part->to,
-		.key_size = part->kind->key_size,
-		.value_size = value_size,
-		.each = each,
-		.data = part,
-	};
-
-	return entries_walk(&walk);
+	return entries_walk(part->kind->map, part->from, part->to, each, part);
 }
 
 /* ---- grants ---- */
-
-/* A copy of the cell that is of one piece; false where it holds no grant, live or ended. */
-static bool cell_read(const struct grant *cell, __u64 now, struct grant *out)
-{
-	const volatile struct grant *shared = cell;
-	__be32 again[4];
-
-	for (int i = 0; i < CELL_TRIES; i++) {
-		out->word = __atomic_load_n(&cell->word, __ATOMIC_SEQ_CST);
-		if (grant_expiry(out->word) <= now)
-			return false;
-		for (int j = 0; j < 4; j++)
-			out->address_be[j] = shared->address_be[j];
-		out->flows = shared->flows;
-		out->zero = 0;
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		/* The word may be the same again when the cell has changed hands. */
-		if (grant_door(out->word) != GRANT_DOOR_BUSY &&
-		    __atomic_load_n(&cell->word, __ATOMIC_SEQ_CST) == out->word) {
-			for (int j = 0; j < 4; j++)
-				again[j] = shared->address_be[j];
-			if (!memcmp(again, out->address_be, sizeof(again)))
-				return true;
-		}
-		sched_yield();
-	}
-	return false;
-}
-
-static struct source cell_owner(const struct grant *cell)
-{
-	struct source owner = { .family = cell->word >> GRANT_IPV6_BIT & 1 ? 6 : 4 };
-
-	memcpy(owner.word_be, cell->address_be, sizeof(owner.word_be));
-	return owner;
-}
-
-static void owner_cut(struct source *owner, const __be32 mask6_be[4])
-{
-	for (int i = 0; i < 4 && owner->family == 6; i++)
-		owner->word_be[i] &= mask6_be[i];
-}
-
-/* The cell of the owner and door of @like that has not expired, with the word it has; or NULL. */
-static struct grant *cell_of(struct grant_bucket *bucket, const struct grant *like, __u64 now,
-			     __u64 *word)
-{
-	struct source owner = cell_owner(like);
-
-	for (int i = 0; i < GRANT_CELLS; i++) {
-		struct grant *cell = &bucket->cell[i];
-		__u64 has = __atomic_load_n(&cell->word, __ATOMIC_SEQ_CST);
-
-		if (grant_door(has) != grant_door(like->word) || grant_expiry(has) <= now ||
-		    grant_differs(cell, has, &owner, like->word))
-			continue;
-		*word = has;
-		return cell;
-	}
-	return NULL;
-}
-
-/* The same, of all that show them the one whose word is @word. */
-static struct grant *cell_with(struct grant_bucket *bucket, const struct grant *like, __u64 word)
-{
-	struct source owner = cell_owner(like);
-
-	for (int i = 0; i < GRANT_CELLS; i++) {
-		struct grant *cell = &bucket->cell[i];
-
-		if (__atomic_load_n(&cell->word, __ATOMIC_SEQ_CST) == word &&
-		    !grant_differs(cell, word, &owner, word))
-			return cell;
-	}
-	return NULL;
-}
-
-/* Of two words of one owner and door: a live grant before one that was ended, then the later. */
-static __u64 word_better(__u64 a, __u64 b)
-{
-	bool a_ended = a >> GRANT_ENDED_BIT & 1, b_ended = b >> GRANT_ENDED_BIT & 1;
-
-	if (a_ended != b_ended)
-		return a_ended ? b : a;
-	return grant_expiry(a) > grant_expiry(b) ? a : b;
-}
-
-/* Put a grant into a table that nobody else sees; two of one owner and door become one. */
-static bool cell_put(struct grant_bucket *bucket, const struct grant *cell, __u64 now)
-{
-	__u64 word;
-	struct grant *same = cell_of(bucket, cell, now, &word);
-
-	if (same) {
-		same->word = word_better(word, cell->word);
-		if (same->flows < cell->flows)
-			same->flows = cell->flows;
-		return true;
-	}
-	for (int i = 0; i < GRANT_CELLS; i++) {
-		if (!bucket->cell[i].word) {
-			bucket->cell[i] = *cell;
-			return true;
-		}
-	}
-	return false;
-}
 
 /* No place for @cell: where it is in the new table already, another that is not gives way. */
 static void cell_displace(struct grant_bucket *bucket, struct grant_bucket *brought,
@@ -318,16 +110,6 @@ static void cells_build(struct migration *m, struct grant_bucket *brought,
 				cell_bring(m, brought, wanted, &cell);
 		}
 	}
-}
-
-/* Copy what stands in a table that others may write. */
-static void cells_copy(const struct grant_bucket *from, __u32 mask, __u64 now,
-		       struct grant_bucket *to)
-{
-	for (__u32 i = 0; i <= mask; i++)
-		for (int j = 0; j < GRANT_CELLS; j++)
-			if (!cell_read(&from[i].cell[j], now, &to[i].cell[j]))
-				to[i].cell[j].word = 0;
 }
 
 static bool cell_give(struct migration *m, struct grant_bucket *bucket, const struct grant *cell)
@@ -493,7 +275,7 @@ static int progress_pass(struct part *part)
 {
 	if (!part->brought)
 		part->brought = marks_new(part->from_entries);
-	return part->brought ? part_walk(part, sizeof(struct progress), progress_bring) : -ENOMEM;
+	return part->brought ? part_walk(part, progress_bring) : -ENOMEM;
 }
 
 /* ---- flows ---- */
@@ -571,7 +353,7 @@ static bool flow_bring(void *data, const void *key, void *value)
 
 static int flows_pass(struct part *part)
 {
-	return part_walk(part, sizeof(struct flow_state), flow_bring);
+	return part_walk(part, flow_bring);
 }
 
 /* ---- single words: quotas, times of reports ---- */
@@ -610,16 +392,6 @@ static int words_pass(struct part *part)
 
 /* ---- counters, one a CPU ---- */
 
-/* Which CPU counted is of no interest; what counts is the sum. */
-static __u64 counter_sum(const __u64 *value)
-{
-	__u64 sum = 0;
-
-	for (int i = 0; i < libbpf_num_possible_cpus(); i++)
-		sum += value[i];
-	return sum;
-}
-
 static bool counter_note(void *data, const void *key, void *value)
 {
 	struct part *part = data;
@@ -653,38 +425,31 @@ static bool counter_bring(void *data, const void *key, void *value)
 
 static int counters_pass(struct part *part)
 {
-	int cpus = libbpf_num_possible_cpus(), error = 0;
 	struct part to = *part;
+	int error = 0;
 
-	if (cpus < 0)
-		return cpus;
 	if (!part->brought) {
 		to.brought = part->brought = calloc(part->to_entries, sizeof(__u64));
 		if (!part->brought)
 			return -ENOMEM;
 		to.from = part->to;
-		error = part_walk(&to, cpus * sizeof(__u64), counter_note);
+		error = part_walk(&to, counter_note);
 	}
-	return error ? error : part_walk(part, cpus * sizeof(__u64), counter_bring);
+	return error ? error : part_walk(part, counter_bring);
 }
 
 /* ---- the whole ---- */
 
 /* Grants first: flows ask for them. */
 static const struct part_kind part_kinds[PARTS] = {
-	{ MAP_grants, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct grant_bucket),
-	  grants_pass },
-	{ MAP_flows, BPF_MAP_TYPE_LRU_HASH, sizeof(struct flow), sizeof(struct flow_state),
-	  flows_pass },
-	{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(struct source), sizeof(struct progress),
-	  progress_pass },
-	{ MAP_quotas, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), words_pass },
-	{ MAP_port_reports, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), words_pass },
-	{ MAP_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(__u32), sizeof(__u64), counters_pass },
-	{ MAP_door_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(__u32), sizeof(__u64),
-	  counters_pass },
-	{ MAP_port_counters, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(__u32), sizeof(__u64),
-	  counters_pass },
+	{ MAP_grants, grants_pass },
+	{ MAP_flows, flows_pass },
+	{ MAP_progress, progress_pass },
+	{ MAP_quotas, words_pass },
+	{ MAP_port_reports, words_pass },
+	{ MAP_counters, counters_pass },
+	{ MAP_door_counters, counters_pass },
+	{ MAP_port_counters, counters_pass },
 };
 
 static bool masks_equal(const struct settings *a, const struct settings *b)
@@ -710,24 +475,16 @@ bool migration_shares(const struct generation *from, enum generation_map map,
 	       has.map_flags == bpf_map__map_flags(wanted);
 }
 
-static bool kind_fits(const struct part_kind *kind, const struct bpf_map_info *info)
-{
-	return info->type == kind->type && info->key_size == kind->key_size &&
-	       info->value_size == kind->value_size;
-}
-
 static int part_open(struct part *part, struct migration *m, const struct part_kind *kind,
 		     const struct generation *from, const struct generation *to)
 {
 	struct bpf_map_info old, new;
-	int error = generation_map_info(from, kind->map, &old);
+	int error = entries_check(from, kind->map, &old);
 
 	if (!error)
-		error = generation_map_info(to, kind->map, &new);
+		error = entries_check(to, kind->map, &new);
 	if (error)
 		return error;
-	if (!kind_fits(kind, &old) || !kind_fits(kind, &new))
-		return -EINVAL;
 	part->kind = kind;
 	part->m = m;
 	part->from = from->map[kind->map];
@@ -850,263 +607,4 @@ void migration_end(struct migration *m)
 	for (int i = 0; i < PARTS; i++)
 		free(m->part[i].brought);
 	free(m);
-}
-
-/* ---- sweep ---- */
-
-struct sweep {
-	const struct generation *g;
-	__u64 now;
-	struct settings settings;
-	struct door_name *name;
-	struct door *door;
-	struct port *port;
-	size_t door_count;  /* in both tables */
-	size_t guard_count;
-	__u32 *live;        /* grants of each door */
-	bool *guarded;      /* whether some port has the guard number, less one */
-	void (*each)(void *data, const struct source *owner, __u32 door);
-	void *data;
-};
-
-static bool door_used(const struct sweep *s, __u32 door)
-{
-	return door < s->door_count && s->name[door].used;
-}
-
-static bool guard_used(const struct sweep *s, __u32 guard)
-{
-	return guard < s->guard_count && s->guarded[guard];
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static int sweep_open(struct sweep *s)
-{
-	size_t names, doors, ports;
-	int error = generation_settings(s->g, &s->settings);
-
-	if (!error)
-		error = generation_values(s->g, MAP_names, (void **)&s->name, &names);
-	if (!error)
-		error = generation_values(s->g, MAP_doors, (void **)&s->door, &doors);
-	if (!error)
-		error = generation_values(s->g, MAP_ports, (void **)&s->port, &ports);
-	if (error)
-		return error;
-	s->door_count = least(s->settings.door_count,
-			      least(names / sizeof(*s->name), doors / sizeof(*s->door)));
-	s->guard_count = s->settings.guard_count;
-	s->live = calloc(s->door_count + 1, sizeof(*s->live));
-	s->guarded = calloc(s->guard_count + 1, sizeof(*s->guarded));
-	if (!s->live || !s->guarded)
-		return -ENOMEM;
-	for (size_t i = 0; i < ports / sizeof(*s->port); i++)
-		if (s->port[i].guard && s->port[i].guard <= s->guard_count)
-			s->guarded[s->port[i].guard - 1] = true;
-	return 0;
-}
-
-static void sweep_close(struct sweep *s)
-{
-	free(s->name);
-	free(s->door);
-	free(s->port);
-	free(s->live);
-	free(s->guarded);
-}
-
-static void cell_sweep(struct sweep *s, struct grant *cell)
-{
-	struct source owner;
-	struct grant has;
-	__u32 door;
-	bool alive;
-
-	if (!cell_read(cell, s->now, &has))
-		return;
-	door = grant_door(has.word);
-	alive = grant_alive(has.word, s->now);
-	if (door_used(s, door)) {
-		s->live[door] += alive;
-		return;
-	}
-	owner = cell_owner(&has);
-	if (__sync_val_compare_and_swap(&cell->word, has.word, 0) == has.word && alive && s->each)
-		s->each(s->data, &owner, door);
-}
-
-static int grants_sweep(struct sweep *s)
-{
-	size_t size = generation_map_size(s->g, MAP_grants);
-	struct grant_bucket *bucket = array_map(s->g->map[MAP_grants], size);
-
-	if (!bucket)
-		return -errno;
-	for (size_t i = 0; i < size / sizeof(*bucket); i++)
-		for (int j = 0; j < GRANT_CELLS; j++)
-			cell_sweep(s, &bucket[i].cell[j]);
-	munmap(bucket, size);
-	return 0;
-}
-
-/* The word of a door whose @live grants were all given just now. */
-static __u64 quota_word(const struct door *d, __u64 now, __u32 live)
-{
-	__u64 window = d->window ? (__u16)(now / d->window) : 0;
-
-	return window << 2 * QUOTA_COUNT_BITS | least(live, QUOTA_COUNT_MAX);
-}
-
-/*
- * Whether the word can be of the door's own windows. One that is not comes from a config in which
- * the door had another Open_Time; and what stands until closed has no window after which a wrong
- * count is forgotten.
- */
-static bool quota_believed(const struct door *d, __u64 now, __u64 word)
-{
-	__s16 passed;
-
-	if (!d->window)
-		return false;
-	passed = (__u16)(now / d->window) - (__u16)(word >> 2 * QUOTA_COUNT_BITS);
-	return passed >= -1 && passed <= 1;
-}
-
-static void quota_sweep(struct sweep *s, __u32 door, __u64 *quota, __u64 word)
-{
-	if (!door_used(s, door))
-		__atomic_store_n(quota, 0, __ATOMIC_SEQ_CST);
-	else if (!quota_believed(&s->door[door], s->now, word))
-		__sync_val_compare_and_swap(quota, word,
-					    quota_word(&s->door[door], s->now, s->live[door]));
-}
-
-/* The quotas are read before the grants are counted: one given meanwhile changes its quota. */
-static int doors_sweep(struct sweep *s)
-{
-	size_t size = generation_map_size(s->g, MAP_quotas);
-	__u64 *quota = array_map(s->g->map[MAP_quotas], size), *before;
-	int error = -ENOMEM;
-
-	if (!quota)
-		return -errno;
-	before = malloc(size);
-	if (before) {
-		memcpy(before, quota, size);
-		error = grants_sweep(s);
-	}
-	for (size_t i = 0; i < size / sizeof(*quota) && !error; i++)
-		quota_sweep(s, i, &quota[i], before[i]);
-	free(before);
-	munmap(quota, size);
-	return error;
-}
-
-static bool flow_sweep(void *data, const void *key, void *value)
-{
-	const struct sweep *s = data;
-	const struct flow_state *state = value;
-
-	if (!door_used(s, state->door))
-		bpf_map_delete_elem(s->g->map[MAP_flows], key);
-	return false;
-}
-
-static bool counter_clear(int map, const void *key, void *value)
-{
-	if (counter_sum(value)) {
-		memset(value, 0, libbpf_num_possible_cpus() * sizeof(__u64));
-		bpf_map_update_elem(map, key, value, BPF_EXIST);
-	}
-	return false;
-}
-
-static bool door_counter_sweep(void *data, const void *key, void *value)
-{
-	const struct sweep *s = data;
-
-	return !door_used(s, *(const __u32 *)key) &&
-	       counter_clear(s->g->map[MAP_door_counters], key, value);
-}
-
-static bool port_counter_sweep(void *data, const void *key, void *value)
-{
-	const struct sweep *s = data;
-
-	return !guard_used(s, *(const __u32 *)key) &&
-	       counter_clear(s->g->map[MAP_port_counters], key, value);
-}
-
-static int reports_sweep(struct sweep *s)
-{
-	size_t size = generation_map_size(s->g, MAP_port_reports);
-	__u64 *report = array_map(s->g->map[MAP_port_reports], size);
-
-	if (!report)
-		return -errno;
-	for (size_t i = 0; i < size / sizeof(*report); i++)
-		if (!guard_used(s, i) && report[i])
-			report[i] = 0;
-	munmap(report, size);
-	return 0;
-}
-
-static int sweep_walk(struct sweep *s, enum generation_map map, size_t value_size,
-		      bool (*each)(void *data, const void *key, void *value))
-{
-	const struct walk walk = {
-		.from = s->g->map[map],
-		.to = s->g->map[map],
-		.key_size = map == MAP_flows ? sizeof(struct flow) : sizeof(__u32),
-		.value_size = value_size,
-		.each = each,
-		.data = s,
-	};
-
-	return entries_walk(&walk);
-}
-
-/* All maps that are swept are what this knockd takes them for. */
-static int sweep_check(const struct generation *g)
-{
-	struct bpf_map_info info;
-
-	for (int i = 0; i < PARTS; i++) {
-		int error = generation_map_info(g, part_kinds[i].map, &info);
-
-		if (error)
-			return error;
-		if (!kind_fits(&part_kinds[i], &info))
-			return -EINVAL;
-	}
-	return 0;
-}
-
-int migration_sweep(const struct generation *g, __u64 now,
-		    void (*each)(void *data, const struct source *owner, __u32 door), void *data)
-{
-	struct sweep s = { .g = g, .now = now, .each = each, .data = data };
-	int cpus = libbpf_num_possible_cpus();
-	int error = cpus < 0 ? cpus : sweep_check(g);
-
-	if (!error)
-		error = sweep_open(&s);
-	if (!error)
-		error = doors_sweep(&s);
-	if (!error)
-		error = sweep_walk(&s, MAP_flows, sizeof(struct flow_state), flow_sweep);
-	if (!error)
-		error = sweep_walk(&s, MAP_door_counters, cpus * sizeof(__u64),
-				   door_counter_sweep);
-	if (!error)
-		error = sweep_walk(&s, MAP_port_counters, cpus * sizeof(__u64),
-				   port_counter_sweep);
-	if (!error)
-		error = reports_sweep(&s);
-	sweep_close(&s);
-	return error;
 }

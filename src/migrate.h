@@ -48,17 +48,4 @@ int migration_finish(struct migration *m, __u64 now);
 /** migration_end() - Release; NULL is fine. */
 void migration_end(struct migration *m);
 
-/**
- * migration_sweep() - End the grants, flows and quotas of doors that @g has not, so that their
- * numbers can be given to others; and the counters of numbers that are free. Count anew how many
- * grants those doors have given whose quota is by another window than theirs.
- * @each: NULL, or called for each live grant that is ended
- *
- * To be called after migration_finish(), so that no old program gives such a grant again.
- *
- * Return: 0 or −errno.
- */
-int migration_sweep(const struct generation *g, __u64 now,
-		    void (*each)(void *data, const struct source *owner, __u32 door), void *data);
-
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "output.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -111,8 +113,12 @@ void object_print(FILE *out, const struct column *column, const struct cell *cel
 
 void text_print(FILE *out, const char *text)
 {
-	for (; *text; text++)
-		fputc(is_control(*text) ? '?' : *text, out);
+	size_t len;
+
+	for (; *text; text += len ? len : 1) {
+		len = control_length(text);
+		fputc(len ? '?' : *text, out);
+	}
 }
 
 /* Columns of a terminal that @text takes, if each character takes one. */

@@ -5,24 +5,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpffs.h"
 #include "generation.h"
 
 /*
@@ -33,7 +29,6 @@
  * Two locks, both flock(2) on folders: that of DIR/NAME says that its daemon lives. That of DIR is
  * held for moments by who reads or changes several names.
  */
-#define BPFFS "/sys/fs/bpf"
 #define ASIDE_MAX 99
 #define DIR_PATIENCE_S 5
 
@@ -71,7 +66,7 @@ static int failure_from(struct failure *failure, int result, const char *format,
 	va_end(arguments);
 	if (result == -EROFS)
 		help = "; mount it read-write";
-	else if (result == -EPERM || result == -EACCES)
+	else if ((result == -EPERM || result == -EACCES) && geteuid())
 		help = "; this needs root";
 	failure_set(failure, "cannot %s: %s%s", what, strerror(-result), help);
 	return result;
@@ -224,13 +219,20 @@ static int folder_make(int dir, const char *entry)
 	return folder_lock(dir, entry);
 }
 
+static int aside_name(char entry[NAME_MAX + 1], const char *folder, int number)
+{
+	return snprintf(entry, NAME_MAX + 1, "%s %d", folder, number) <= NAME_MAX ?
+	       0 : -ENAMETOOLONG;
+}
+
 /* A new folder aside of @folder, locked. Return: a descriptor or −errno. */
 static int aside_make(int dir, const char *folder, char entry[NAME_MAX + 1])
 {
 	int fd;
 
 	for (int i = 1; i <= ASIDE_MAX; i++) {
-		snprintf(entry, NAME_MAX + 1, "%.*s %d", NAME_MAX - 3, folder, i);
+		if (aside_name(entry, folder, i))
+			return -ENAMETOOLONG;
 		if (!mkdirat(dir, entry, 0700)) {
 			fd = folder_lock(dir, entry);
 			if (fd < 0)
@@ -359,66 +361,7 @@ static void claims_remove(struct pins *pins, int dir, struct failure *failure)
 	claims_release(pins);
 }
 
-/* ---- the BPF file system ---- */
-
-static bool path_is_bpf(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
-static int bpffs_mount(void)
-{
-	if (path_is_bpf(BPFFS))
-		return 0;
-	return mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700") ?
-	       -errno : 0;
-}
-
-static bool mount_namespace_is_first(void)
-{
-	struct stat own, first;
-
-	/* Who may not look at process 1 cannot enter its namespace either. */
-	return stat("/proc/self/ns/mnt", &own) || stat("/proc/1/ns/mnt", &first) ||
-	       (own.st_ino == first.st_ino && own.st_dev == first.st_dev);
-}
-
-/* Mount it where process 1 lives; a service manager's namespaces see what is mounted there. */
-static void bpffs_mount_first(void)
-{
-	pid_t child = fork();
-	int fd;
-
-	if (!child) {
-		fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
-		_exit(fd < 0 || setns(fd, CLONE_NEWNS) || bpffs_mount());
-	}
-	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-/* Whether it worked is to be seen, not to be asked. */
-static int bpffs_ensure(struct failure *failure)
-{
-	bool first = mount_namespace_is_first();
-	int result;
-
-	if (path_is_bpf(BPFFS))
-		return 0;
-	if (!first)
-		bpffs_mount_first();
-	if (path_is_bpf(BPFFS))
-		return 0;
-	result = bpffs_mount();
-	if (result)
-		return failure_from(failure, result, "mount the BPF file system at " BPFFS);
-	if (!first)
-		failure_set(failure, "the BPF file system at " BPFFS " is mounted in this mount "
-				     "namespace only; what is pinned there ends with it");
-	return 0;
-}
+/* ---- where pins can be ---- */
 
 /* The folder above @dir. */
 static void parent_path(char parent[PATH_MAX], const char *dir)
@@ -438,11 +381,11 @@ static int dir_check(const char *dir, struct failure *failure)
 	int result = 0;
 
 	if (!strncmp(dir, BPFFS, length) && (!dir[length] || dir[length] == '/'))
-		result = bpffs_ensure(failure);
+		result = bpffs_mount(failure);
 	if (result)
 		return result;
 	parent_path(parent, dir);
-	if (path_is_bpf(access(dir, F_OK) ? parent : dir))
+	if (bpffs_holds(access(dir, F_OK) ? parent : dir))
 		return 0;
 	if (access(parent, F_OK))
 		return failure_from(failure, -errno, "look into '%.350s'", parent);
@@ -902,7 +845,8 @@ static int folder_move(int dir, const char *folder, const char *entry)
 	int result;
 
 	for (int i = 1; i <= ASIDE_MAX; i++) {
-		snprintf(old, sizeof(old), "%.*s %d", NAME_MAX - 3, folder, i);
+		if (aside_name(old, folder, i))
+			return -ENAMETOOLONG;
 		if (renameat2(dir, folder, dir, old, RENAME_NOREPLACE)) {
 			if (errno == EEXIST)
 				continue;

@@ -32,6 +32,7 @@ static bool sizes_fit(const struct view *view)
 	return part_holds(view, VIEW_SETTINGS, 1, sizeof(*s)) &&
 	       part_holds(view, VIEW_PRESENCE, 1, sizeof(struct presence)) &&
 	       part_holds(view, VIEW_SHARED, 1, sizeof(struct shared)) &&
+	       part_holds(view, VIEW_TRIAL, 1, sizeof(struct trial_term)) &&
 	       part_holds(view, VIEW_ABOUT, 1, sizeof(struct about)) &&
 	       part_holds(view, VIEW_NAMES, s->door_count, sizeof(struct door_name)) &&
 	       part_holds(view, VIEW_STAGES, s->state_count, sizeof(struct stage)) &&
@@ -108,6 +109,11 @@ const volatile struct about *view_about(const struct view *view)
 const volatile struct shared *view_shared(const struct view *view)
 {
 	return view->part[VIEW_SHARED].at;
+}
+
+const volatile struct trial_term *view_trial(const struct view *view)
+{
+	return view->part[VIEW_TRIAL].at;
 }
 
 /* ---- time ---- */

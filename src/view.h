@@ -12,7 +12,8 @@
 #include "knockd/abi.h"
 
 enum view_part {
-	VIEW_SETTINGS, VIEW_NAMES, VIEW_STAGES, VIEW_GRANTS, VIEW_PRESENCE, VIEW_SHARED, VIEW_ABOUT,
+	VIEW_SETTINGS, VIEW_NAMES, VIEW_STAGES, VIEW_GRANTS, VIEW_PRESENCE, VIEW_SHARED, VIEW_TRIAL,
+	VIEW_ABOUT,
 	VIEW_PARTS
 };
 
@@ -39,6 +40,7 @@ void view_close(struct view *view);
 const struct settings *view_settings(const struct view *view);
 const volatile struct about *view_about(const struct view *view);
 const volatile struct shared *view_shared(const struct view *view);
+const volatile struct trial_term *view_trial(const struct view *view);
 
 /** view_now() - The programs' jiffies. */
 __u64 view_now(const struct view *view);

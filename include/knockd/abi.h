@@ -287,9 +287,14 @@ enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
 
 struct shared {
 	__u64 limit[LIMIT_COUNT];
-	__u64 confirm_until; /* jiffies; 0: nothing waits for confirmation */
 	__u64 stages_unsaid; /* as counted by REASON_STAGE_UNSAID */
 	__u64 events_lost;   /* as counted by REASON_EVENT_LOST */
+};
+
+/* ---- a config on trial: each has a value of its own ---- */
+
+struct trial_term {
+	__u64 until; /* jiffies up to which it can be confirmed; 0: it is, or needs not be */
 };
 
 /* ---- about: what the daemon leaves for the next one and for knockctl; no program reads it ---- */
@@ -313,6 +318,8 @@ struct about {
 	__u64 clock_ns;      /* ... at this CLOCK_MONOTONIC */
 	__u64 since;         /* CLOCK_REALTIME, seconds: guarding without a gap */
 	__u64 loaded;        /* CLOCK_REALTIME, seconds: this config in force */
+	__u64 trial_file;    /* when the config file on trial was last changed, CLOCK_REALTIME, ns */
+	__u64 refused_file;  /* the same of one that was not confirmed in time; 0: there is none */
 	__u32 fallback;      /* 1: unconfirmed, the config before comes back; 0: everything opens */
 	__u32 reloads;       /* ended, well or not; raised last */
 	__s32 reload_status; /* of the last: 0 or −errno */
@@ -392,7 +399,7 @@ KNOCKD_SIZE(struct door_name, 136);
 KNOCKD_SIZE(struct stage, 18);
 KNOCKD_SIZE(struct path, 24);
 KNOCKD_SIZE(struct order_form, 72);
-KNOCKD_SIZE(struct shared, 40);
+KNOCKD_SIZE(struct shared, 32);
 #undef KNOCKD_SIZE
 
 #endif

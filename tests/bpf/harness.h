@@ -285,6 +285,7 @@ static inline void world_reset(struct world *w, int family)
 	struct knockd_bpf *skel = w->skel;
 	struct bpf_map *const zeroed[] = {
 		skel->maps.grants, skel->maps.quotas, skel->maps.shared, skel->maps.port_reports,
+		skel->maps.trial,
 	};
 
 	sockets_close(&w->sockets);
@@ -357,10 +358,10 @@ static inline void report_age(void *value, __u64 by)
 
 static inline void deadline_age(void *value, __u64 by)
 {
-	struct shared *shared = value;
+	struct trial_term *trial = value;
 
-	if (shared->confirm_until)
-		shared->confirm_until -= by;
+	if (trial->until)
+		trial->until -= by;
 }
 
 static inline void limits_age(void *value, __u64 seconds)
@@ -385,7 +386,7 @@ static inline void time_pass(struct world *w, __u64 seconds)
 	table_walk(skel->maps.presence, presence_age, by);
 	table_walk(skel->maps.port_reports, report_age, by);
 	table_walk(skel->maps.shared, limits_age, seconds);
-	table_walk(skel->maps.shared, deadline_age, by);
+	table_walk(skel->maps.trial, deadline_age, by);
 	for (__u32 door = 0; door < w->compiled.settings.door_count; door++) {
 		__u64 open_time = w->compiled.door[door].open_time, quota;
 		int map = bpf_map__fd(skel->maps.quotas);

@@ -177,7 +177,7 @@ static __u64 grant_until(struct world *w, const struct source *source, __u32 doo
 		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
 		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
 		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
-		[VIEW_ABOUT] = MAP_about,
+		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
 	};
 	const struct generation *g = &w->generation;
 	struct about about = {

@@ -28,6 +28,7 @@
 #include "generation.h"
 #include "knockd.skel.h"
 #include "migrate.h"
+#include "sweep.h"
 
 enum { SECOND = 250, NOW = 40000000, IDLE = 180 * SECOND };
 
@@ -930,10 +931,10 @@ static void maps_that_are_shared_or_strange_are_left_alone(void **state)
 		good = new.g.map[maps[i]];
 		new.g.map[maps[i]] = -1;
 		assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), -ENOENT);
-		assert_int_equal(migration_sweep(&new.g, NOW, NULL, NULL), -ENOENT);
+		assert_int_equal(generation_sweep(&new.g, NOW, NULL, NULL), -ENOENT);
 		new.g.map[maps[i]] = map_new(BPF_MAP_TYPE_ARRAY, 4, 24, 1);
 		assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), -EINVAL);
-		assert_int_equal(migration_sweep(&new.g, NOW, NULL, NULL), -EINVAL);
+		assert_int_equal(generation_sweep(&new.g, NOW, NULL, NULL), -EINVAL);
 		close(new.g.map[maps[i]]);
 		new.g.map[maps[i]] = good;
 		table_free(&new);
@@ -1034,7 +1035,7 @@ static void what_belongs_to_doors_that_are_gone_is_swept(void **state)
 		value_set(t.g.map[MAP_port_reports], i, &(__u64){ 7 });
 	}
 	value_set(t.g.map[MAP_quotas], 2, &(__u64){ 7 });
-	assert_int_equal(migration_sweep(&t.g, NOW, gone_note, &gone), 0);
+	assert_int_equal(generation_sweep(&t.g, NOW, gone_note, &gone), 0);
 	assert_int_equal(gone.count, 1);
 	assert_memory_equal(&gone.owner, &goes, sizeof(goes));
 	assert_int_equal(gone.door, 2);
@@ -1053,7 +1054,7 @@ static void what_belongs_to_doors_that_are_gone_is_swept(void **state)
 
 	/* Beyond the last door; and nobody needs to be told. */
 	give(&t, &high, 4, false, NOW + 10);
-	assert_int_equal(migration_sweep(&t.g, NOW, NULL, NULL), 0);
+	assert_int_equal(generation_sweep(&t.g, NOW, NULL, NULL), 0);
 	assert_true(!word_of(&t, &high, 4));
 	assert_true(word_of(&t, &stays, 1));
 	table_free(&t);
@@ -1077,7 +1078,7 @@ static void quotas_by_another_window_are_counted_anew(void **state)
 	/* In the window before; and in one that lies ahead, so that it would not pass for long. */
 	value_set(t.g.map[MAP_quotas], 0, &(__u64){ (window - before) | 5 });
 	value_set(t.g.map[MAP_quotas], 3, &(__u64){ (window + 5 * before) | 16 });
-	assert_int_equal(migration_sweep(&t.g, NOW, NULL, NULL), 0);
+	assert_int_equal(generation_sweep(&t.g, NOW, NULL, NULL), 0);
 	assert_int_equal(word_get(&t, MAP_quotas, 0), (window - before) | 5);
 	assert_int_equal(word_get(&t, MAP_quotas, 1), 2);
 	assert_int_equal(word_get(&t, MAP_quotas, 3), window);
@@ -1119,7 +1120,7 @@ static void full_tables_move_in_a_moment(void **state)
 	first = milliseconds();
 	assert_int_equal(migration_finish(m, NOW), 0);
 	second = milliseconds();
-	assert_int_equal(migration_sweep(&old.g, NOW, NULL, NULL), 0);
+	assert_int_equal(generation_sweep(&old.g, NOW, NULL, NULL), 0);
 	sweep = milliseconds();
 	print_message("first pass %.1f ms, second %.1f ms, sweep %.1f ms\n", first - start,
 		      second - first, sweep - second);

@@ -671,19 +671,19 @@ static void with_a_prefix_the_network_is_let_in(struct world *w)
 
 static __u64 deadline(const struct world *w)
 {
-	struct shared shared;
+	struct trial_term trial;
 	__u32 key = 0;
 
-	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_shared], &key, &shared));
-	return shared.confirm_until;
+	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_trial], &key, &trial));
+	return trial.until;
 }
 
 static void deadline_set(struct world *w, __u64 until)
 {
-	struct shared shared = { .confirm_until = until };
+	struct trial_term trial = { until };
 	__u32 key = 0;
 
-	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_shared], &key, &shared,
+	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_trial], &key, &trial,
 						BPF_ANY));
 }
 

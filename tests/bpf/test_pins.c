@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sched.h>
@@ -24,6 +25,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -860,38 +862,89 @@ static void folders_are_for_root_only(void **state)
 	pins_close(pins);
 }
 
-/* A service with a mount namespace of its own: what it mounts there would end with it. */
-static int service_opens(int propagation)
-{
+struct opened {
+	int result;
 	struct failure failure;
-	struct pins *pins;
-	pid_t child = fork();
-	int status;
+};
 
+static void capability_drop(int capability)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data))
+		_exit(1);
+	data[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
+	data[CAP_TO_INDEX(capability)].permitted &= ~CAP_TO_MASK(capability);
+	if (syscall(SYS_capset, &header, data))
+		_exit(1);
+}
+
+/*
+ * A service with a mount namespace of its own: what it mounts there would end with it.
+ * @capability: which it lacks; −1: none
+ */
+static struct opened service_opens(int propagation, int capability)
+{
+	struct opened opened = { .result = -ECHILD };
+	struct pins *pins;
+	int told[2];
+	pid_t child;
+
+	assert_int_equal(pipe(told), 0);
+	child = fork();
 	if (!child) {
-		if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, propagation | MS_REC, NULL) ||
-		    pins_open(&pins, DIR_HERE, "door0", 0, &failure))
+		if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, propagation | MS_REC, NULL))
 			_exit(1);
-		_exit(failure.text[0] ? 2 : 0);
+		if (capability >= 0)
+			capability_drop(capability);
+		opened.result = pins_open(&pins, DIR_HERE, "door0", 0, &opened.failure);
+		_exit(write(told[1], &opened, sizeof(opened)) != sizeof(opened));
 	}
-	waitpid(child, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	close(told[1]);
+	assert_int_equal(read(told[0], &opened, sizeof(opened)), sizeof(opened));
+	close(told[0]);
+	waitpid(child, NULL, 0);
+	return opened;
 }
 
 static void the_file_system_is_mounted_for_process_one_too(void **state)
 {
+	struct opened opened;
+
 	(void)state;
 	assert_int_equal(umount2(BPFFS, MNT_DETACH), 0);
-	assert_false(path_is_bpf(BPFFS));
+	assert_false(bpffs_holds(BPFFS));
 	assert_int_equal(mount(NULL, "/", NULL, MS_SHARED | MS_REC, NULL), 0);
-	assert_int_equal(service_opens(MS_SLAVE), 0);
-	assert_true(path_is_bpf(BPFFS));
+	opened = service_opens(MS_SLAVE, -1);
+	assert_int_equal(opened.result, 0);
+	assert_string_equal(opened.failure.text, "");
+	assert_true(bpffs_holds(BPFFS));
 	assert_string_equal(tree(), "door0,");
 	assert_int_equal(umount2(BPFFS, MNT_DETACH), 0);
 	/* A namespace that sees nothing of the first one is told. */
-	assert_int_equal(service_opens(MS_PRIVATE), 2);
-	assert_true(path_is_bpf(BPFFS));
+	opened = service_opens(MS_PRIVATE, -1);
+	assert_int_equal(opened.result, 0);
+	assert_non_null(strstr(opened.failure.text, "in this mount namespace only"));
+	assert_true(bpffs_holds(BPFFS));
 	assert_int_equal(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL), 0);
+}
+
+static void what_forbids_to_mount_or_to_look_is_said(void **state)
+{
+	struct opened opened;
+
+	(void)state;
+	assert_int_equal(umount2(BPFFS, MNT_DETACH), 0);
+	opened = service_opens(MS_PRIVATE, CAP_SYS_PTRACE);
+	assert_int_equal(opened.result, 0);
+	assert_non_null(strstr(opened.failure.text, "process 1 may not see it"));
+	assert_false(bpffs_holds(BPFFS));
+	opened = service_opens(MS_PRIVATE, CAP_SYS_ADMIN);
+	assert_int_equal(opened.result, -EPERM);
+	assert_non_null(strstr(opened.failure.text, "'mount -t bpf bpf " BPFFS "'"));
+	assert_null(strstr(opened.failure.text, "root"));
+	assert_int_equal(mount("bpf", BPFFS, "bpf", 0, "mode=700"), 0);
 }
 
 /* ---- namespaces ---- */
@@ -922,6 +975,7 @@ static int tests_run(void)
 		TEST(a_name_or_folder_that_cannot_be_is_refused),
 		TEST(folders_are_for_root_only),
 		TEST(the_file_system_is_mounted_for_process_one_too),
+		TEST(what_forbids_to_mount_or_to_look_is_said),
 	};
 	#undef TEST
 
@@ -945,7 +999,7 @@ int main(void)
 			return 1;
 		}
 		/* The machine's own is no matter in this namespace. */
-		while (path_is_bpf(BPFFS) && !umount2(BPFFS, MNT_DETACH))
+		while (bpffs_holds(BPFFS) && !umount2(BPFFS, MNT_DETACH))
 			;
 		return tests_run();
 	}

@@ -64,22 +64,20 @@ static const struct setup reloaded_alone = {
 
 static __u64 deadline(struct world *w)
 {
-	struct shared shared;
+	struct trial_term trial;
 	__u32 key = 0;
 
-	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_shared], &key, &shared));
-	return shared.confirm_until;
+	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_trial], &key, &trial));
+	return trial.until;
 }
 
 static void deadline_set(struct world *w, __u64 until)
 {
-	struct shared shared;
+	struct trial_term trial = { until };
 	__u32 key = 0;
-	int map = w->generation.map[MAP_shared];
 
-	assert_int_equal(0, bpf_map_lookup_elem(map, &key, &shared));
-	shared.confirm_until = until;
-	assert_int_equal(0, bpf_map_update_elem(map, &key, &shared, BPF_ANY));
+	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_trial], &key, &trial,
+						BPF_ANY));
 }
 
 /* The config waits for confirmation, for a minute from now. */

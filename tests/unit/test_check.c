@@ -72,14 +72,6 @@ static void expect_sequence(const char *sequence, const char *expected)
 	expect(text, expected);
 }
 
-static void keeping_on_exit_is_not_there_yet(void **state)
-{
-	(void)state;
-	expect("[options]\nOn_Exit = keep\n",
-	       "f: warning: On_Exit = keep is not supported yet: when knockd stops, its ports are "
-	       "open\n");
-}
-
 static void a_sound_config_gives_no_warning(void **state)
 {
 	(void)state;
@@ -517,7 +509,6 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		CHECK_TEST(a_sound_config_gives_no_warning),
-		CHECK_TEST(keeping_on_exit_is_not_there_yet),
 		CHECK_TEST(the_example_is_sound),
 		CHECK_TEST(a_single_knock_is_found_by_any_scan),
 		CHECK_TEST(two_knocks_are_few),

@@ -13,6 +13,12 @@
 
 enum { HZ = 250 };
 
+/* Of @all rounds of chance, a tenth are enough for every day; KNOCKD_TEST_ALL asks for all. */
+static unsigned int rounds_of(unsigned int all)
+{
+	return getenv("KNOCKD_TEST_ALL") ? all : all / 10;
+}
+
 /* A config, its tables, and what the compiler had to say. */
 struct world {
 	struct conf conf;
@@ -450,7 +456,7 @@ static void the_longest_prefix_says_all_that_the_shorter_ones_say(void **state)
 	struct world *w = *state;
 	struct dice dice = { dice_seed() + 1 };
 
-	for (int round = 0; round < 300; round++) {
+	for (unsigned int round = 0; round < rounds_of(300); round++) {
 		unsigned int doors = 1 + dice_below(&dice, round % 10 ? 6 : 80);
 
 		for (unsigned int d = 0; d < doors; d++) {
@@ -868,9 +874,9 @@ static void take_turns(struct world *w, int turns, uint64_t step)
 
 static void two_configs_in_turn_keep_their_numbers(void **state)
 {
-	take_turns(*state, 1000, 1);
-	take_turns(*state, 50, 10 * HZ);
-	take_turns(*state, 50, 86400 * HZ);
+	take_turns(*state, rounds_of(1000), 1);
+	take_turns(*state, rounds_of(100), 10 * HZ);
+	take_turns(*state, rounds_of(100), 86400 * HZ);
 }
 
 static void many_configs_in_turn_need_no_more_than_all_of_them_at_once(void **state)
@@ -879,7 +885,7 @@ static void many_configs_in_turn_need_no_more_than_all_of_them_at_once(void **st
 	struct compiled before = {};
 	__u32 most = 0;
 
-	for (int turn = 0; turn < 1000; turn++) {
+	for (unsigned int turn = 0; turn < rounds_of(1000); turn++) {
 		for (int d = 0; d < 4; d++) {
 			struct conf_door *door = door_add(&w->conf, "1,2,3,4,5", 25);
 
@@ -952,7 +958,7 @@ static void doors_and_ports_of_two_configs_are_never_mistaken(void **state)
 	struct dice dice = { dice_seed() + 4 };
 	struct compiled before = {};
 
-	for (int turn = 0; turn < 200; turn++) {
+	for (unsigned int turn = 0; turn < rounds_of(200); turn++) {
 		for (unsigned int d = dice_below(&dice, 12); d; d--) {
 			char name[] = { 'a' + dice_below(&dice, 8), 0 };
 			struct conf_door *door = conf_door_add(&w->conf, name, 1);
@@ -1274,7 +1280,7 @@ static void garbage_is_refused_or_harmless(void **state)
 	struct world *w = *state;
 	struct dice dice = { dice_seed() + 5 };
 	struct compiled first, second;
-	unsigned int refused = 0, rounds = 1000;
+	unsigned int refused = 0, rounds = rounds_of(1000);
 
 	conf_a(&w->conf);
 	compile(w);

@@ -26,7 +26,8 @@ static void grant_put(struct world *w, const struct source *owner, int cell, __u
 static void parts_that_are_too_small_are_refused(void **state)
 {
 	static const enum view_part parts[] = { VIEW_SETTINGS, VIEW_NAMES, VIEW_STAGES, VIEW_GRANTS,
-						VIEW_PRESENCE, VIEW_SHARED, VIEW_ABOUT };
+						VIEW_PRESENCE, VIEW_SHARED, VIEW_TRIAL,
+						VIEW_ABOUT };
 	struct world w = world_make();
 	struct view *view;
 

@@ -33,6 +33,7 @@ struct world {
 	struct grant_bucket *bucket;
 	struct presence *presence;
 	struct shared *shared;
+	struct trial_term *trial;
 	struct about *about;
 };
 
@@ -61,6 +62,7 @@ static inline struct world world_make(void)
 	w.bucket = world_part(&w, VIEW_GRANTS, WORLD_BUCKETS * sizeof(*w.bucket));
 	w.presence = world_part(&w, VIEW_PRESENCE, sizeof(*w.presence));
 	w.shared = world_part(&w, VIEW_SHARED, sizeof(*w.shared));
+	w.trial = world_part(&w, VIEW_TRIAL, sizeof(*w.trial));
 	w.about = world_part(&w, VIEW_ABOUT, sizeof(*w.about));
 	w.settings->door_count = WORLD_DOORS;
 	w.settings->state_count = WORLD_STATES;
@@ -81,7 +83,8 @@ static inline void world_end(struct world *w)
 	void *const at[VIEW_PARTS] = {
 		[VIEW_SETTINGS] = w->settings, [VIEW_NAMES] = w->name, [VIEW_STAGES] = w->stage,
 		[VIEW_GRANTS] = w->bucket, [VIEW_PRESENCE] = w->presence,
-		[VIEW_SHARED] = w->shared, [VIEW_ABOUT] = w->about,
+		[VIEW_SHARED] = w->shared, [VIEW_TRIAL] = w->trial,
+		[VIEW_ABOUT] = w->about,
 	};
 
 	for (int i = 0; i < VIEW_PARTS; i++) {
