@@ -19,7 +19,6 @@ static __always_inline enum order_result order_open(const struct order_form *for
 	__u64 until = ends ? now + form->time : GRANT_FOREVER, hash;
 	struct presence *p = table(&presence);
 	struct source owner = source_owner(source);
-	struct grant_bucket *bucket;
 	__u32 door = form->door;
 	bool renewed = false;
 	struct event *event;
@@ -27,11 +26,8 @@ static __always_inline enum order_result order_open(const struct order_form *for
 	if (!p)
 		return ORDER_NO_DOOR;
 	hash = source_hash(p->key, &owner);
-	bucket = owner_bucket(hash);
-	if (!bucket)
-		return ORDER_NO_DOOR;
 	presence_extend(p, hash, until);
-	if (grant_give(bucket, door, d, &owner, hash, now, until, true, &renewed) != REASON_OPENED)
+	if (grant_give(door, d, &owner, hash, now, until, true, &renewed) != REASON_OPENED)
 		return ORDER_FULL;
 	event = event_begin(EVENT_OPENED, source, now);
 	if (event) {

@@ -104,14 +104,21 @@ __noinline int cell_take(const struct source *owner, __u64 hash, __u64 now)
 			  grant_word(GRANT_DOOR_BUSY, false, true, now + settings.second));
 }
 
-/* Give @owner a grant for @door, or renew the one it has; @forced: the quota only counts it. */
-static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32 door,
-					      const struct door *d, const struct source *owner,
-					      __u64 hash, __u64 now, __u64 until, bool forced,
-					      bool *renewed)
+/* The cell @cell of the bucket of @hash, NULL for −1. */
+static __always_inline struct grant *bucket_cell(__u64 hash, int cell)
 {
+	struct grant_bucket *bucket = owner_bucket(hash);
+
+	return bucket ? cell_grant(bucket, cell) : NULL;
+}
+
+/* Give @owner a grant for @door, or renew the one it has; @forced: the quota only counts it. */
+static __always_inline enum reason grant_give(__u32 door, const struct door *d,
+					      const struct source *owner, __u64 hash, __u64 now,
+					      __u64 until, bool forced, bool *renewed)
+{
+	struct grant *g = bucket_cell(hash, cell_find(owner, hash, door));
 	__u64 new = grant_word(door, owner->family == 6, false, until);
-	struct grant *g = cell_grant(bucket, cell_find(owner, hash, door));
 	__u64 word = g ? *(volatile __u64 *)&g->word : 0;
 	bool counts = !forced || d->window || until == GRANT_FOREVER;
 
@@ -138,7 +145,7 @@ static __always_inline enum reason grant_give(struct grant_bucket *bucket, __u32
 	}
 	if (counts && !quota_take(door, forced, now))
 		return REASON_REFUSED_QUOTA;
-	g = cell_grant(bucket, cell_take(owner, hash, now));
+	g = bucket_cell(hash, cell_take(owner, hash, now));
 	if (!g) {
 		if (counts)
 			quota_return(door, d, 1);
@@ -173,7 +180,6 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	struct event *event;
 	struct source owner;
 	enum reason reason = REASON_REFUSED_SOURCE;
-	struct grant_bucket *bucket;
 	__u64 *opened;
 	bool renewed = false;
 	__u64 hash, until;
@@ -182,14 +188,10 @@ __noinline int door_open(const struct knock *k, __u32 door)
 		return 0;
 	owner = source_owner(&k->source);
 	hash = source_hash(p->key, &owner);
-	bucket = owner_bucket(hash);
-	if (!bucket)
-		return 0;
 	until = d->open_time ? k->now + d->open_time : GRANT_FOREVER;
 	if (source_may_knock(&k->source, door)) {
 		presence_extend(p, hash, until);
-		reason = grant_give(bucket, door, d, &owner, hash, k->now, until, false,
-				    &renewed);
+		reason = grant_give(door, d, &owner, hash, k->now, until, false, &renewed);
 	}
 	reason_count(reason);
 	if (reason == REASON_OPENED)
@@ -234,20 +236,14 @@ __noinline int cell_end(const struct source *owner, __u64 hash, __u32 door, __u6
 /* The time of the grant is up, but its flows may live: leave word that they have ended. */
 static __always_inline void flows_end(const struct source *owner, __u64 hash, __u32 door, __u64 now)
 {
-	struct grant_bucket *bucket = owner_bucket(hash);
-	struct grant *g;
-	__u64 word;
-
-	if (!bucket)
-		return;
-	g = cell_grant(bucket, cell_find(owner, hash, door));
-	word = g ? *(volatile __u64 *)&g->word : 0;
+	struct grant *g = bucket_cell(hash, cell_find(owner, hash, door));
+	__u64 word = g ? *(volatile __u64 *)&g->word : 0;
 	/* Once is enough. */
 	if (word >> GRANT_ENDED_BIT & 1 && grant_door(word) == door && grant_expiry(word) > now)
 		return;
 	g = NULL;
 	if (quota_take(door, false, now))
-		g = cell_grant(bucket, cell_take(owner, hash, now));
+		g = bucket_cell(hash, cell_take(owner, hash, now));
 	if (g)
 		__sync_lock_test_and_set(&g->word, grant_word(door, owner->family == 6, true,
 							      flows_idle(now)));
@@ -258,16 +254,13 @@ static __always_inline int grant_close(const struct source *source, __u32 door,
 				       const struct door *d, __u64 now)
 {
 	struct source owner = source_owner(source);
-	struct grant_bucket *bucket;
-	struct grant *g = NULL;
+	struct grant *g;
 	__u64 hash, word;
 	int count;
 
 	if (!source_present(&owner, now, &hash))
 		return 0;
-	bucket = owner_bucket(hash);
-	if (bucket)
-		g = cell_grant(bucket, cell_find(&owner, hash, door));
+	g = bucket_cell(hash, cell_find(&owner, hash, door));
 	word = g ? *(volatile __u64 *)&g->word : 0;
 	count = cell_end(&owner, hash, door, now);
 	if (count > 0 && grant_counted(d, word, now))

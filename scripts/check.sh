@@ -123,7 +123,7 @@ for name in "${alone[@]}"; do
 	run "$name" bash "tests/system/$name.sh" || true
 done
 
-# Debian's other kernels, in an emulated machine: a minute each.
+# Debian's other kernels, in an emulated machine: some minutes each.
 if [ -n "${KNOCKD_TEST_ALL:-}" ] && [ ${#prefixes[@]} -eq 0 ]; then
 	for kernel in 6.1 6.12 5.10; do
 		run "kernel-$kernel" scripts/vm-test.sh $kernel || true

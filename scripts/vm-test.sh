@@ -15,7 +15,7 @@ set -eu -o pipefail
 cd "$(dirname "$0")/.."
 STORE=$PWD/build/vm
 # Seconds that a machine may take. It is emulated, and may share its processors.
-LIMIT=${VM_TEST_LIMIT:-300}
+LIMIT=${VM_TEST_LIMIT:-900}
 
 if [ $# -eq 0 ]; then
 	echo "usage: $0 VERSION..." >&2
@@ -25,7 +25,7 @@ FIXTURES=()
 for program in build/tests/bpf/test_*; do
 	[ ! -x "$program" ] || FIXTURES+=("$program")
 done
-if [ ! -x build/knockd ] || [ ${#FIXTURES[@]} -eq 0 ]; then
+if [ ! -x build/knockd ] || [ ! -x build/knockctl ] || [ ${#FIXTURES[@]} -eq 0 ]; then
 	echo "$0: there is nothing to run yet; first: make all tests" >&2
 	exit 1
 fi
@@ -152,6 +152,7 @@ image_make() {
 	done
 	program_add "$image" build/packages/root/usr/bin/knock programs
 	program_add "$image" build/knockd .
+	program_add "$image" build/knockctl .
 	for name in "${FIXTURES[@]}"; do
 		program_add "$image" "$name" fixtures
 	done
