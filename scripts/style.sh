@@ -68,7 +68,8 @@ search '#[[:space:]]*include.*(bpf/libbpf|bpf/bpf|bpf/btf)\.h' "${some[@]}" |
 	{ grep -vE "^src/($kernel)\.c:" || true; } |
 	complain "only src/($kernel).c include libbpf"
 # What runs without privileges knows nothing of those who have them.
-search '#include "(bpffs|config|datapath|entries|load|migrate|pins|surround|sweep)\.h"' src/loop.c src/events.c |
+search '#include "(bpffs|config|datapath|entries|load|migrate|pins|surround|sweep)\.h"' \
+	src/loop.c src/events.c |
 	complain 'the loop asks the helper'
 
 mapfile -t some < <(without src/main.c src/knock.c src/knockctl.c -- "${program[@]}" |

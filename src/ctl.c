@@ -195,7 +195,7 @@ static int former_program(const struct generation *g)
 	return program < 0 ? -errno : program;
 }
 
-/* Where a trial was lost and no daemon has put the config before back, that one judges: look there. */
+/* Where a trial was lost and no daemon lives, the config before judges: look there. */
 static int guard_follow(struct guard *g)
 {
 	__u64 until = view_trial(g->view)->until;

@@ -379,6 +379,11 @@ void datapath_heritage_free(struct heritage *heritage)
 
 /* ---- surroundings ---- */
 
+static void about_name(struct about *about, const struct device *device)
+{
+	snprintf(about->interface, sizeof(about->interface), "%s", device->name);
+}
+
 static int generations_surround(const struct datapath *dp, struct devices *devices,
 				const struct device *guarded)
 {
@@ -394,7 +399,7 @@ int datapath_surroundings(struct datapath *dp, struct devices *devices)
 
 	if (!guarded)
 		return -ENODEV;
-	snprintf(dp->tables.about->interface, sizeof(dp->tables.about->interface), "%s", guarded->name);
+	about_name(dp->tables.about, guarded);
 	return generations_surround(dp, devices, guarded);
 }
 
@@ -614,7 +619,7 @@ static void about_finish(struct datapath *dp, const struct datapath_config *conf
 	struct about *about = dp->tables.about;
 
 	snprintf(about->version, sizeof(about->version), "%s", KNOCKD_VERSION);
-	snprintf(about->interface, sizeof(about->interface), "%s", device->name);
+	about_name(about, device);
 	about->device = device->index;
 	about->flavour = dp->flavour;
 	about->inner = dp->inner_link >= 0;
@@ -913,26 +918,26 @@ int datapath_again(struct datapath *dp, struct devices *devices, const struct de
 		   struct failure *failure)
 {
 	struct settings settings;
-	__u32 key = 0;
 	bool attaching;
-	int result;
+	int result, outer;
 
-	if (!dp->held || bpf_map_lookup_elem(dp->current.map[MAP_settings], &key, &settings) ||
+	if (!dp->held || generation_settings(&dp->current, &settings) ||
 	    settings.ethernet != (device->type == ARPHRD_ETHER))
 		return -ENOENT;
 	result = generations_surround(dp, devices, device);
 	if (result && result != -E2BIG)
 		return result;
 	/* What an earlier daemon left has but the one program that its link ran. */
-	result = doors_turn(dp, &dp->current, dp->trial && dp->current.outer_trial >= 0 ?
-			    dp->current.outer_trial : dp->current.outer, dp->inner_runs, device, dp->flavour, &attaching,
-			    failure);
+	outer = dp->trial && dp->current.outer_trial >= 0 ? dp->current.outer_trial :
+							    dp->current.outer;
+	result = doors_turn(dp, &dp->current, outer, dp->inner_runs, device, dp->flavour,
+			    &attaching, failure);
 	if (result)
 		return attaching ? outer_failed(dp, device, result, failure) : result;
 	dp->device = device->index;
 	dp->tables.about->device = device->index;
 	dp->tables.about->since = seconds_now();
-	snprintf(dp->tables.about->interface, sizeof(dp->tables.about->interface), "%s", device->name);
+	about_name(dp->tables.about, device);
 	return 0;
 }
 
@@ -992,8 +997,8 @@ static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 	/* Knocks counted by sequences that were never confirmed mean nothing to those before. */
 	progress_clear(&dp->current);
 	if (!late)
-		error = migration_begin(&m, &dp->current, &dp->former, jiffies_now(dp->tables.about),
-					&ended);
+		error = migration_begin(&m, &dp->current, &dp->former,
+					jiffies_now(tables.about), &ended);
 	if (error)
 		say(dp, "the config before goes on with its own state; what changed since is lost: "
 		    "%s", strerror(-error));

@@ -318,7 +318,7 @@ struct about {
 	__u64 clock_ns;      /* ... at this CLOCK_MONOTONIC */
 	__u64 since;         /* CLOCK_REALTIME, seconds: guarding without a gap */
 	__u64 loaded;        /* CLOCK_REALTIME, seconds: this config in force */
-	__u64 trial_file;    /* when the config file on trial was last changed, CLOCK_REALTIME, ns */
+	__u64 trial_file;    /* when the file on trial was last changed: CLOCK_REALTIME, ns */
 	__u64 refused_file;  /* the same of one that was not confirmed in time; 0: there is none */
 	__u32 fallback;      /* 1: unconfirmed, the config before comes back; 0: everything opens */
 	__u32 reloads;       /* ended, well or not; raised last */
