@@ -104,19 +104,23 @@ for test in tests/system/[0-9]*.sh; do
 	fi
 done
 
-if [ ${#prefixes[@]} -eq 0 ]; then
-	run unit-and-bpf make check ${CI:+WERROR=1} || true
-	run style scripts/style.sh || true
-fi
-
 # Fetched before the tests start, so that none of them waits for it.
 run services scripts/services.sh || finish
 
-for name in "${tests[@]}"; do
+# begin NAME COMMAND...: beside one other.
+begin() {
 	while [ "$(jobs -pr | wc -l)" -ge 2 ]; do
 		wait -n || true
 	done
-	run "$name" bash "tests/system/$name.sh" &
+	run "$@" &
+}
+
+if [ ${#prefixes[@]} -eq 0 ]; then
+	begin unit-and-bpf make check ${CI:+WERROR=1}
+	begin style scripts/style.sh
+fi
+for name in "${tests[@]}"; do
+	begin "$name" bash "tests/system/$name.sh"
 done
 wait
 for name in "${alone[@]}"; do

@@ -224,6 +224,34 @@ unreadable:
 	return program;
 }
 
+/* A link that was detached by somebody else is there, but for nothing. */
+static bool link_severed(int link, bool outer)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &size) &&
+	       !(outer ? info.xdp.ifindex : info.netns.netns_ino);
+}
+
+/* What is not as an earlier daemon must have left it; what is missing is made anew. */
+static void gaps_say(const struct datapath *dp)
+{
+	bool outer = dp->outer_link >= 0, inner = dp->inner_link >= 0;
+
+	if (dp->current.order < 0)
+		say(dp, "the pins that an earlier knockd left are incomplete");
+	if (!outer)
+		say(dp, "the outer door that an earlier knockd left is missing");
+	if (!inner && dp->tables.about->inner)
+		say(dp, "the inner door that an earlier knockd left is missing");
+	if (link_severed(dp->outer_link, true))
+		say(dp, "the outer door that an earlier knockd left is on no interface any more: "
+		    "it was detached, or %s of then is gone", dp->tables.about->interface);
+	if (link_severed(dp->inner_link, false))
+		say(dp, "the inner door that an earlier knockd left was detached");
+}
+
 int datapath_open(struct datapath **out, const struct datapath_place *place, unsigned int device,
 		  struct failure *failure)
 {
@@ -250,7 +278,10 @@ int datapath_open(struct datapath **out, const struct datapath_place *place, uns
 		error = links_adopt(dp, failure);
 	if (error)
 		goto fail;
-	/* The link of a device that is gone is good for nothing more. */
+	if (dp->held)
+		gaps_say(dp);
+	/* A link that is on no device, or on another, is good for nothing more. */
+	datapath_check(dp);
 	if (dp->outer_link >= 0 && (!device || link_device(dp->outer_link) != device))
 		datapath_lost(dp);
 	*out = dp;
@@ -551,16 +582,6 @@ fail:
 	else if (dp->outer_link < 0 && dp->inner_link < 0)
 		pins_remove(dp->pins, &(struct failure){});
 	return result;
-}
-
-/* A link that was detached by somebody else is there, but for nothing. */
-static bool link_severed(int link, bool outer)
-{
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
-
-	return link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &size) &&
-	       !(outer ? info.xdp.ifindex : info.netns.netns_ino);
 }
 
 bool datapath_check(struct datapath *dp)

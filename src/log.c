@@ -3,9 +3,11 @@
 
 #include "text.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +68,23 @@ static void stream_write(FILE *stream, const char *line)
 	fflush(stream);
 }
 
+/* A disk that is full is told of where lines went before, once until there is room again. */
+static void file_write(const char *stamp, const char *line)
+{
+	static bool failed;
+	char text[128];
+
+	clearerr(log_file);
+	if (fprintf(log_file, "%s%s\n", stamp, line) >= 0 && !fflush(log_file)) {
+		failed = false;
+		return;
+	}
+	snprintf(text, sizeof(text), "cannot write the log file: %s", strerror(errno));
+	if (!failed)
+		stream_write(stderr, text);
+	failed = true;
+}
+
 void log_line(const char *format, ...)
 {
 	char line[1024], stamp[32] = "";
@@ -82,7 +101,7 @@ void log_line(const char *format, ...)
 	if (log_file) {
 		if (localtime_r(&now, &tm))
 			strftime(stamp, sizeof(stamp), "[%Y-%m-%d %H:%M] ", &tm);
-		fprintf(log_file, "%s%s\n", stamp, line);
+		file_write(stamp, line);
 	}
 	if (!log_syslog && !log_file)
 		stream_write(stderr, line);

@@ -36,7 +36,8 @@ int seccomp_load(void *filter)
 	return 0;
 }
 END
-KNOCKD_UNDER=(env LD_PRELOAD="$T/unfiltered.so" valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=all
+KNOCKD_UNDER=(env LD_PRELOAD="$T/unfiltered.so" valgrind -q --error-exitcode=9
+	--leak-check=full --show-leak-kinds=all
 	--errors-for-leak-kinds=all --suppressions="$SYSTEM/valgrind.supp"
 	--log-file="$T/valgrind.%p.log")
 KNOCKD_PATIENCE=60

@@ -155,7 +155,8 @@ for signal in USR1 KILL; do
 	knockd_again
 	expect "SIG$signal and a start: it guards on" in_force 25
 	expect "it can be seen that it is to be confirmed" grep -q 'confirmed.*within' <(ctl status)
-	wait_for 4 is_gone "$KNOCKD_PID" || fail "SIG$signal and a start: the time that was set stays"
+	wait_for 4 is_gone "$KNOCKD_PID" ||
+		fail "SIG$signal and a start: the time that was set stays"
 	knockd_reap
 	expect_equal "unconfirmed, knockd exits with 3" "$KNOCKD_STATUS" 3
 	expect "and port 22 is open" tcp_opens $SERVER4 22

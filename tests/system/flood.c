@@ -4,8 +4,10 @@
  *
  *   flood INTERFACE knocks4|knocks6 COUNT PORT...   COUNT sources send a SYN to each port in turn
  *   flood INTERFACE random SECONDS                  random packets of both families, full speed
+ *   flood INTERFACE syns SECONDS PORT               SYNs of both families in turn, full speed
  *
  * Sources are in 198.18.0.0/15 and 2001:db8:f100::/64. Prints packets, seconds, packets a second.
+ * SIGTERM ends the floods that last SECONDS before their time.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sendmmsg */
@@ -13,6 +15,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,7 +29,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
-enum { BATCH = 64, FRAME_MAX = 256, COUNT_MAX = 1000000, SECONDS_MAX = 20 };
+enum { BATCH = 64, FRAME_MAX = 256, COUNT_MAX = 1000000, SECONDS_MAX = 900 };
 
 static const uint8_t ethernet[12] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
 
@@ -36,6 +39,7 @@ static struct mmsghdr message[BATCH];
 static unsigned int queued;
 static unsigned long sent;
 static int packets = -1;
+static volatile sig_atomic_t told_to_end;
 
 static uint64_t next_random(void)
 {
@@ -53,6 +57,12 @@ static double seconds_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static void end_soon(int signal)
+{
+	(void)signal;
+	told_to_end = 1;
 }
 
 static void flush(void)
@@ -207,7 +217,8 @@ int main(int argc, char **argv)
 	double start, seconds;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: flood INTERFACE knocks4|knocks6|random NUMBER [PORT...]\n");
+		fprintf(stderr, "usage: flood INTERFACE knocks4|knocks6|random|syns NUMBER "
+				"[PORT...]\n");
 		return 2;
 	}
 	packets = socket(AF_PACKET, SOCK_RAW, 0);
@@ -223,13 +234,21 @@ int main(int argc, char **argv)
 		message[i].msg_hdr.msg_iovlen = 1;
 	}
 
+	signal(SIGTERM, end_soon);
 	start = seconds_now();
 	if (!strcmp(argv[2], "random")) {
 		double end = start + number_parse(argv[3], SECONDS_MAX);
 
-		while (seconds_now() < end)
+		while (!told_to_end && seconds_now() < end)
 			for (unsigned int i = 0; i < BATCH; i++)
 				random_queue();
+	} else if (!strcmp(argv[2], "syns") && argc == 5) {
+		double end = start + number_parse(argv[3], SECONDS_MAX);
+		unsigned int port = number_parse(argv[4], 65535);
+
+		while (!told_to_end && seconds_now() < end)
+			for (unsigned int i = 0; i < BATCH; i++)
+				syn_queue(i & 1 ? 6 : 4, next_random(), port);
 	} else {
 		unsigned long count = number_parse(argv[3], COUNT_MAX);
 		int family = !strcmp(argv[2], "knocks6") ? 6 : 4;

@@ -21,6 +21,7 @@ set -eu -o pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 SYSTEM=$ROOT/tests/system
 KNOCKD=${KNOCKD:-$ROOT/build/knockd}
+KNOCKCTL=${KNOCKCTL:-$ROOT/build/knockctl}
 SERVICES=$ROOT/build/packages/root
 HELPERS=$ROOT/build/tests/system
 PYTHON=/usr/bin/python3
@@ -30,6 +31,8 @@ NAMESPACES=()
 SERVER=kd$$-server
 CLIENT=kd$$-client
 KNOCKD_PID=
+# Where this test's knockd keeps its links and maps; it mounts /sys/fs/bpf where that is missing.
+PINS=/sys/fs/bpf/kd$$
 
 SERVER4=192.0.2.1
 SERVER6=2001:db8::1
@@ -156,6 +159,11 @@ world() {
 	trap 'exit 143' TERM HUP
 	namespace_add "$SERVER"
 	namespace_add "$CLIENT"
+	wire_add
+}
+
+# wire_add: the two ends of the wire, up, with their addresses and routes.
+wire_add() {
 	ip -n "$SERVER" link add eth0 address $SERVER_MAC type veth \
 		peer name eth0 netns "$CLIENT" address $CLIENT_MAC
 	ip -n "$SERVER" link set eth0 up
@@ -174,6 +182,11 @@ has_carrier() {
 	ip -n "$1" link show dev eth0 | grep LOWER_UP >/dev/null
 }
 
+# undo: what a test has done to the host itself; after its processes have been told to end.
+undo() {
+	:
+}
+
 # Ends what runs in our namespaces, which is ours, and takes them away.
 cleanup() {
 	local status=$? namespace pid
@@ -185,6 +198,9 @@ cleanup() {
 			kill -KILL "$pid" 2>/dev/null || true
 		done
 	done
+	# Its links outlive knockd: the doors are gone with their pins.
+	rm -rf "$PINS"
+	undo
 	for namespace in "${NAMESPACES[@]}"; do
 		ip netns del "$namespace" 2>/dev/null || true
 	done
@@ -306,6 +322,14 @@ packets() {
 	in_client "$PYTHON" "$SYSTEM/$script" "$@"
 }
 
+# knock_opens ADDRESS PORT KNOCK...: a knock opens the port.
+knock_opens() {
+	local address=$1 port=$2
+	shift 2
+	knock_at "$address" "$@"
+	tcp_opens "$address" "$port"
+}
+
 # tcp_opens ADDRESS PORT, tcp_refused ADDRESS PORT: from the client. Silence is neither.
 tcp_opens() {
 	in_client nc -n -z -w 1 "$1" "$2"
@@ -326,20 +350,40 @@ conf() {
 	chmod 600 "$T/knockd.conf"
 }
 
-# knockd_start: on the server's eth0, and waits until both doors enforce. KNOCKD_UNDER is a command
-# that runs it. KNOCKD_MODE, from the environment, is the mode of XDP.
+# knockd_spawn: on the server's eth0, without waiting. KNOCKD_UNDER is a command that runs it,
+# KNOCKD_OPTIONS what it is told besides. KNOCKD_MODE, from the environment, is the mode of XDP.
+# What was logged before stays.
 KNOCKD_UNDER=()
-knockd_start() {
+KNOCKD_OPTIONS=()
+knockd_spawn() {
 	[ -x "$KNOCKD" ] || fail "$KNOCKD is built"
 	start_in "$SERVER" "${KNOCKD_UNDER[@]}" "$KNOCKD" -i eth0 -c "$T/knockd.conf" \
-		${KNOCKD_MODE:+--mode "$KNOCKD_MODE"} >"$T/knockd.log" 2>&1
+		--pin-dir "$PINS" ${KNOCKD_MODE:+--mode "$KNOCKD_MODE"} \
+		"${KNOCKD_OPTIONS[@]}" >>"$T/knockd.log" 2>&1
 	KNOCKD_PID=$STARTED
+}
+
+# knockd_start: with an empty log, and waits until both doors enforce.
+knockd_start() {
+	: >"$T/knockd.log"
+	knockd_again
+}
+
+# knockd_again: the same, without emptying the log.
+knockd_again() {
+	log_mark
+	knockd_spawn
 	wait_for "${KNOCKD_PATIENCE:-10}" knockd_started_or_gone || true
-	logged 'starting up, listening on eth0' || fail "knockd starts"
+	logged_since 'starting up, listening on eth0' || fail "knockd starts"
 }
 
 knockd_started_or_gone() {
-	logged 'starting up, listening on' || is_gone "$KNOCKD_PID"
+	logged_since 'starting up, listening on' || is_gone "$KNOCKD_PID"
+}
+
+# ctl ARGUMENT...: knockctl, for this test's knockd.
+ctl() {
+	in_server "$KNOCKCTL" --pin-dir "$PINS" "$@"
 }
 
 # logged TEXT: knockd has logged a line with this text.
@@ -349,11 +393,17 @@ logged() {
 
 # log_mark, logged_since TEXT: the same, for lines after the mark.
 log_mark() {
-	LOG_MARK=$(wc -l <"$T/knockd.log")
+	LOG_MARK=0
+	[ ! -e "$T/knockd.log" ] || LOG_MARK=$(wc -l <"$T/knockd.log")
 }
 
 logged_since() {
 	tail -n "+$((LOG_MARK + 1))" "$T/knockd.log" | grep -e "$1" >/dev/null
+}
+
+# wait_logged TEXT: within a few seconds, after the mark.
+wait_logged() {
+	wait_for "${KNOCKD_PATIENCE:-5}" logged_since "$1"
 }
 
 # knockd_stop, knockd_stop_by SIGNAL: it must exit with 0.
@@ -370,14 +420,33 @@ knockd_stop_by() {
 	expect_equal "knockd, told to stop, exits with 0" "$status" 0
 }
 
-# knockd_refuses STATUS [OPTION...]: it must exit with this status, and nothing is attached.
-# Its words are in $T/refusal.
-knockd_refuses() {
+# knockd_kill: without a word; it is gone when this returns.
+knockd_kill() {
+	kill -KILL "$KNOCKD_PID"
+	knockd_reap
+}
+
+# knockd_reap: its exit status is KNOCKD_STATUS. bash need not tell that it was killed.
+knockd_reap() {
+	KNOCKD_STATUS=0
+	wait "$KNOCKD_PID" 2>/dev/null || KNOCKD_STATUS=$?
+	KNOCKD_PID=
+}
+
+# knockd_fails STATUS [OPTION...]: it must exit with this status. Its words are in $T/refusal.
+knockd_fails() {
 	local expected=$1 status=0
 	shift
-	in_server timeout 20 "$KNOCKD" "$@" >"$T/refusal" 2>&1 </dev/null || status=$?
+	in_server timeout 20 "$KNOCKD" --pin-dir "$PINS" "$@" >"$T/refusal" 2>&1 </dev/null ||
+		status=$?
 	[ "$status" -eq "$expected" ] ||
 		fail "knockd $* exits with $expected (seen: $status): $(cat "$T/refusal")"
+}
+
+# knockd_refuses STATUS [OPTION...]: the same, and nothing is attached.
+knockd_refuses() {
+	knockd_fails "$@"
+	shift
 	nothing_attached || fail "after knockd $* nothing is attached"
 }
 
