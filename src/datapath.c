@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "event_text.h"
 #include "load.h"
 #include "migrate.h"
 #include "pins.h"
@@ -724,25 +725,39 @@ static void generation_succeed(struct datapath *dp, const struct datapath_config
 	dp->trial = config->trial_s;
 }
 
+/* Doors that are gone, and their names. */
+struct gone {
+	const struct datapath *dp;
+	const struct door_name *name; /* NULL: not known */
+	__u32 count;
+};
+
 static void grant_gone(void *data, const struct source *owner, __u32 door)
 {
-	unsigned int *count = data;
+	const struct gone *gone = data;
 
-	(void)owner;
-	(void)door;
-	++*count;
+	say(gone->dp, "%s: %s: closed (its door is gone)", address_text(owner).text,
+	    gone->name && door < gone->count ? gone->name[door].name : "?");
 }
 
-/* After the swap: bring what changed meanwhile, end what belongs to doors that are gone. */
-static void state_finish(struct datapath *dp, struct migration *m, unsigned int ended)
+/* After the swap: bring what changed meanwhile, end what belongs to doors that only @before had. */
+static void state_finish(struct datapath *dp, struct migration *m, unsigned int ended,
+			 const struct generation *before)
 {
-	unsigned int gone = 0;
+	struct gone gone = { .dp = dp };
+	size_t size = 0;
+	void *names = NULL;
 	__u64 now = jiffies_now(dp->tables.about);
 	int error = m ? migration_finish(m, now) : 0, swept = 0;
 
 	/* Doors that only the config before has may come back with it. */
-	if (!dp->has_former)
+	if (!dp->has_former) {
+		if (!generation_values(before, MAP_names, &names, &size))
+			gone.name = names;
+		gone.count = size / sizeof(*gone.name);
 		swept = generation_sweep(&dp->current, now, grant_gone, &gone);
+		free(names);
+	}
 	if (!error)
 		error = swept;
 	if (error)
@@ -750,8 +765,6 @@ static void state_finish(struct datapath *dp, struct migration *m, unsigned int 
 		    strerror(-error));
 	if (ended)
 		say(dp, "grants ended, because Grant_Prefix6 is longer than before: %u", ended);
-	if (gone)
-		say(dp, "grants ended, because their doors are gone: %u", gone);
 }
 
 /* What @new needs beside its tables before it can be put in force. */
@@ -818,7 +831,7 @@ static int config_try(struct datapath *dp, const struct datapath_config *config,
 	dp->flavour = flavour;
 	dp->device = device->index;
 	about_finish(dp, config, device);
-	state_finish(dp, m, ended);
+	state_finish(dp, m, ended, &before);
 out:
 	migration_end(m);
 	tables_close(&tables);
@@ -970,10 +983,11 @@ static void former_forget(struct datapath *dp)
 
 	bpf_map_delete_elem(dp->current.map[MAP_former_outer], &key);
 	bpf_map_delete_elem(dp->current.map[MAP_former_inner], &key);
-	generation_drop(&dp->former);
 	dp->has_former = false;
 	dp->tables.about->fallback = 0;
 	dp->trial = false;
+	state_finish(dp, NULL, 0, &dp->former);
+	generation_drop(&dp->former);
 }
 
 int datapath_confirm(struct datapath *dp, struct failure *failure)
@@ -988,7 +1002,6 @@ int datapath_confirm(struct datapath *dp, struct failure *failure)
 	dp->outer_runs = dp->current.outer;
 	dp->inner_runs = dp->current.inner;
 	former_forget(dp);
-	state_finish(dp, NULL, 0);
 	return 0;
 }
 
@@ -1042,7 +1055,7 @@ static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 	tables.about->fallback = 0;
 	tables.about->loaded = seconds_now();
 	tables.about->refused_file = tables.about->trial_file;
-	state_finish(dp, m, ended);
+	state_finish(dp, m, ended, &before);
 	migration_end(m);
 	generation_close(&before);
 	return 0;

@@ -135,8 +135,17 @@ struct events *events_new(const struct view *view)
 
 void events_look(struct events *events, const struct view *view, bool waiting)
 {
+	size_t kept = 0;
+
 	events->view = view;
 	events->waiting = waiting;
+	/* Whoever took doors away has told of their grants. */
+	for (size_t i = 0; i < events->count; i++)
+		if (view_door(view, events->heap[i].door))
+			events->heap[kept++] = events->heap[i];
+	events->count = kept;
+	for (size_t i = kept / 2; i-- > 0;)
+		heap_settle(events, i);
 }
 
 void events_free(struct events *events)

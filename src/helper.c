@@ -19,7 +19,7 @@
 #include "datapath.h"
 #include "device.h"
 
-enum { NAMED_MAX = 64, LOCK_PATIENCE_S = 15, WAIT_WARNING_MS = 60000,
+enum { NAMED_MAX = 64, LOCK_PATIENCE_S = 5, WAIT_WARNING_MS = 60000,
        LINE_PATIENCE_MS = 500 };
 
 struct errand {

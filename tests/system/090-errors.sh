@@ -48,6 +48,7 @@ expect "an interface with a master is refused and the master named" says "'port0
 # Permission.
 status=0
 in_server setpriv --inh-caps=-all --bounding-set=-all "$KNOCKD" -i eth0 -c "$T/knockd.conf" \
+	--pin-dir "$PINS" \
 	>"$T/refusal" 2>&1 </dev/null || status=$?
 expect_equal "without capabilities it fails" "$status" 1
 expect "and names the one it needs" says 'CAP_[A-Z]*_ADMIN\|CAP_BPF'
@@ -59,7 +60,8 @@ other=$STARTED
 wait_for 5 grep -q '^attached' "$T/other.log" || fail "another XDP program is attached"
 id=$(sed -n 's/^attached //p' "$T/other.log")
 status=0
-in_server timeout 20 "$KNOCKD" -i eth0 -c "$T/knockd.conf" >"$T/refusal" 2>&1 </dev/null ||
+in_server timeout 20 "$KNOCKD" -i eth0 -c "$T/knockd.conf" --pin-dir "$PINS" \
+	>"$T/refusal" 2>&1 </dev/null ||
 	status=$?
 expect_equal "beside another XDP program it fails" "$status" 1
 expect "and tells its id" says "\b$id\b"
@@ -73,7 +75,8 @@ expect "once the other is gone, knockd starts" attached
 
 # A second knockd on the same interface.
 status=0
-in_server timeout 20 "$KNOCKD" -i eth0 -c "$T/knockd.conf" >"$T/refusal" 2>&1 </dev/null ||
+in_server timeout 20 "$KNOCKD" -i eth0 -c "$T/knockd.conf" --pin-dir "$PINS" \
+	>"$T/refusal" 2>&1 </dev/null ||
 	status=$?
 expect_equal "a second knockd on the same interface fails" "$status" 1
 expect "and the first still guards" attached
