@@ -286,14 +286,15 @@ int guard_order(const struct guard *g, const struct options *options,
 {
 	struct order_form copy = *form;
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &copy, .ctx_size_in = sizeof(copy));
-	int program = pins_order(options->pin_dir, g->name), result;
+	bool grants = form->order == ORDER_OPEN || form->order == ORDER_CLOSE;
+	int program, result;
 
+	if (g->former && form->order == ORDER_CONFIRM)
+		return ORDER_LATE;
 	/* It would change what the config on trial has, not what judges in its place. */
-	if (g->former) {
-		if (program >= 0)
-			close(program);
-		return form->order == ORDER_CONFIRM ? ORDER_LATE : -ESTALE;
-	}
+	if (g->former && grants)
+		return -ESTALE;
+	program = pins_order(options->pin_dir, g->name);
 	if (program < 0)
 		return program;
 	result = bpf_prog_test_run_opts(program, &run) ? -errno : (int)run.retval;
