@@ -41,8 +41,8 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
 PURE := automaton check compile conf event_text failure lex message notify number numbering \
 	output parse print privs reason ring text view
-KERNEL := bpffs cells counters datapath device entries generation load migrate pins process \
-	surround sweep
+KERNEL := bpffs cells counters datapath device entries generation heritage link load migrate \
+	pins process surround sweep tables
 DAEMON := $(PURE) $(KERNEL) config events helper log loop main
 KNOCKCTL := $(PURE) bpffs device generation pins process knockctl ctl ctl_order ctl_show \
 	ctl_watch

@@ -60,7 +60,7 @@ for file in "${files[@]}"; do
 done
 
 # Config and kernel meet in include/knockd/ and load.c; who else asks the kernel is listed here.
-kernel='counters|ctl|datapath|entries|generation|load|migrate|pins|surround|sweep'
+kernel='counters|ctl|datapath|entries|generation|link|load|migrate|pins|surround|sweep'
 mapfile -t some < <(printf '%s\n' "${program[@]}" | grep -E '^(src|include)/')
 search '#[[:space:]]*include.*\.skel\.h' "${some[@]}" | { grep -v '^src/load\.c:' || true; } |
 	complain 'only src/load.c includes the skeleton'

@@ -4,32 +4,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_arp.h>
-#include <linux/if_link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "event_text.h"
+#include "heritage.h"
+#include "link.h"
 #include "load.h"
 #include "migrate.h"
 #include "pins.h"
-#include "process.h"
 #include "surround.h"
 #include "sweep.h"
-
-/* What is written after loading too, mapped; NULL while nothing is in force. */
-struct tables {
-	struct about *about;
-	volatile struct trial_term *trial;
-};
+#include "tables.h"
 
 struct datapath {
 	struct datapath_place place;
@@ -72,90 +64,11 @@ static void generation_drop(struct generation *g)
 	generation_init(g);
 }
 
-/* ---- tables ---- */
-
-static void *map_open(const struct generation *g, enum generation_map map)
-{
-	void *at = mmap(NULL, generation_map_size(g, map), PROT_READ | PROT_WRITE, MAP_SHARED,
-			g->map[map], 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
-static void tables_close(struct tables *t)
-{
-	if (t->about)
-		munmap(t->about, sizeof(*t->about));
-	if (t->trial)
-		munmap((void *)t->trial, sizeof(*t->trial));
-	*t = (struct tables){};
-}
-
-static int tables_open(struct tables *t, const struct generation *g)
-{
-	t->about = map_open(g, MAP_about);
-	t->trial = map_open(g, MAP_trial);
-	if (t->about && t->trial)
-		return 0;
-	tables_close(t);
-	return -ENOMEM;
-}
-
-static __u64 jiffies_now(const struct about *about)
-{
-	struct timespec now;
-	__u64 ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	return about->clock_jiffies + (ns - about->clock_ns) / (1000000000 / about->hz);
-}
-
 /* ---- what an earlier daemon left ---- */
-
-static int link_program(int link, struct bpf_prog_info *info)
-{
-	struct bpf_link_info of = {};
-	__u32 size = sizeof(of);
-	int program;
-
-	if (bpf_obj_get_info_by_fd(link, &of, &size))
-		return -errno;
-	program = bpf_prog_get_fd_by_id(of.prog_id);
-	if (program < 0)
-		return -errno;
-	size = sizeof(*info);
-	memset(info, 0, sizeof(*info));
-	if (bpf_obj_get_info_by_fd(program, info, &size)) {
-		int error = -errno;
-
-		close(program);
-		return error;
-	}
-	return program;
-}
-
-static unsigned int link_device(int link)
-{
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(link, &info, &size) ? 0 : info.xdp.ifindex;
-}
-
-/* The program in an array of one, where it still is. */
-static int former_program(int array)
-{
-	__u32 key = 0, id;
-
-	if (array < 0 || bpf_map_lookup_elem(array, &key, &id))
-		return -1;
-	return bpf_prog_get_fd_by_id(id);
-}
 
 static void former_read(struct datapath *dp)
 {
-	int outer = former_program(dp->current.map[MAP_former_outer]);
+	int outer = program_in(dp->current.map[MAP_former_outer]);
 
 	if (outer < 0)
 		return;
@@ -164,18 +77,8 @@ static void former_read(struct datapath *dp)
 		return;
 	}
 	dp->former.outer = outer;
-	dp->former.inner = former_program(dp->current.map[MAP_former_inner]);
+	dp->former.inner = program_in(dp->current.map[MAP_former_inner]);
 	dp->has_former = true;
-}
-
-/* Where the layout is another's, only how its outer door is attached can be told. */
-static enum xdp_flavour device_flavour(unsigned int device)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-
-	if (!bpf_xdp_query(device, 0, &query) && query.attach_mode == XDP_ATTACHED_SKB)
-		return XDP_GENERIC;
-	return XDP_FRAGS;
 }
 
 static int links_adopt(struct datapath *dp, struct failure *failure)
@@ -195,7 +98,7 @@ static int links_adopt(struct datapath *dp, struct failure *failure)
 	*(link == dp->outer_link ? &dp->current.outer : &dp->current.inner) = program;
 	if (link == dp->outer_link && dp->inner_link >= 0)
 		dp->current.inner = link_program(dp->inner_link, &info);
-	dp->flavour = device_flavour(dp->device);
+	dp->flavour = link_flavour(dp->device);
 	if (generation_layout(&dp->current) != KNOCKD_LAYOUT) {
 		say(dp, "what an earlier knockd left has another layout (%u, not %u): its rules "
 		    "stand until ours do, its grants end", generation_layout(&dp->current),
@@ -223,16 +126,6 @@ static int links_adopt(struct datapath *dp, struct failure *failure)
 unreadable:
 	failure_set(failure, "cannot read what an earlier knockd left: %s", strerror(-program));
 	return program;
-}
-
-/* A link that was detached by somebody else is there, but for nothing. */
-static bool link_severed(int link, bool outer)
-{
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
-
-	return link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &size) &&
-	       !(outer ? info.xdp.ifindex : info.netns.netns_ino);
 }
 
 /* What is not as an earlier daemon must have left it; what is missing is made anew. */
@@ -331,90 +224,16 @@ void datapath_stop(struct datapath *dp)
 	datapath_leave(dp);
 }
 
-/* ---- heritage ---- */
-
-/* A copy of the values of @map, of at least @least bytes. */
-static void *table_copy(const struct generation *g, enum generation_map map, size_t least)
-{
-	void *values;
-	size_t size;
-
-	if (generation_values(g, map, &values, &size))
-		return NULL;
-	if (size >= least)
-		return values;
-	free(values);
-	return NULL;
-}
-
-/* The numbers of doors that only the config before has are not free: it may come back. */
-static int former_names_add(const struct datapath *dp, struct heritage *heritage,
-			    struct settings *s)
-{
-	struct door_name *name = (struct door_name *)heritage->name, *more, *before;
-	struct settings former;
-	int error = 0;
-
-	if (!dp->has_former || generation_settings(&dp->former, &former))
-		return dp->has_former ? -EINVAL : 0;
-	before = table_copy(&dp->former, MAP_names, (size_t)former.door_count * sizeof(*before));
-	if (!before)
-		return -EINVAL;
-	if (former.door_count > s->door_count) {
-		more = realloc(name, former.door_count * sizeof(*more));
-		if (more) {
-			memset(more + s->door_count, 0,
-			       (former.door_count - s->door_count) * sizeof(*more));
-			heritage->name = name = more;
-			s->door_count = former.door_count;
-		} else {
-			error = -ENOMEM;
-		}
-	}
-	for (__u32 i = 0; i < former.door_count && !error; i++)
-		if (!name[i].used)
-			name[i] = before[i];
-	free(before);
-	return error;
-}
-
 int datapath_heritage(const struct datapath *dp, struct heritage *out)
 {
-	const struct generation *g = &dp->current;
-	struct settings *s;
-
 	*out = (struct heritage){};
 	if (!dp->held)
 		return 0;
-	s = table_copy(g, MAP_settings, sizeof(*s));
-	if (!s)
-		return -EINVAL;
-	out->settings = s;
-	out->port = table_copy(g, MAP_ports, PORT_COUNT * sizeof(*out->port));
-	out->name = table_copy(g, MAP_names, (size_t)s->door_count * sizeof(*out->name));
-	out->path = table_copy(g, MAP_paths, (size_t)s->state_count * sizeof(*out->path));
-	out->now = jiffies_now(dp->tables.about);
-	if (out->port && out->name && out->path && !former_names_add(dp, out, s))
-		return 0;
-	datapath_heritage_free(out);
-	return -EINVAL;
-}
-
-void datapath_heritage_free(struct heritage *heritage)
-{
-	free((void *)heritage->settings);
-	free((void *)heritage->port);
-	free((void *)heritage->name);
-	free((void *)heritage->path);
-	*heritage = (struct heritage){};
+	return heritage_read(&dp->current, dp->has_former ? &dp->former : NULL,
+			     about_now(dp->tables.about), out);
 }
 
 /* ---- surroundings ---- */
-
-static void about_name(struct about *about, const struct device *device)
-{
-	snprintf(about->interface, sizeof(about->interface), "%s", device->name);
-}
 
 static int generations_surround(const struct datapath *dp, struct devices *devices,
 				const struct device *guarded)
@@ -436,42 +255,6 @@ int datapath_surroundings(struct datapath *dp, struct devices *devices)
 }
 
 /* ---- links ---- */
-
-static int inner_attach(int program, struct failure *failure)
-{
-	int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), link;
-
-	if (netns < 0) {
-		link = -errno;
-		failure_set(failure, "cannot open the network namespace: %s", strerror(-link));
-		return link;
-	}
-	link = bpf_link_create(program, netns, BPF_SK_LOOKUP, NULL);
-	if (link < 0) {
-		link = -errno;
-		failure_set(failure, "cannot attach the inner door to the network namespace: %s",
-			    strerror(-link));
-	}
-	close(netns);
-	return link;
-}
-
-static int outer_attach(int program, unsigned int device, enum xdp_flavour flavour)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, options,
-		    .flags = flavour == XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
-	static const struct timespec moment = { .tv_nsec = 10000000 };
-	int link = -1;
-
-	/* A link that has just gone holds the device for some milliseconds more. */
-	for (int tries = 0; tries < 20; tries++) {
-		link = bpf_link_create(program, device, BPF_XDP, &options);
-		if (link >= 0 || errno != EBUSY)
-			break;
-		nanosleep(&moment, NULL);
-	}
-	return link < 0 ? -errno : link;
-}
 
 static int outer_failed(const struct datapath *dp, const struct device *device, int result,
 			struct failure *failure)
@@ -551,13 +334,13 @@ static int doors_turn(struct datapath *dp, const struct generation *g, int outer
 
 	*attaching = false;
 	if (made_inner) {
-		dp->inner_link = result = inner_attach(inner, failure);
+		dp->inner_link = result = link_inner(inner, failure);
 		if (result < 0)
 			goto fail;
 	}
 	if (made_outer) {
 		*attaching = true;
-		dp->outer_link = result = outer_attach(outer, device->index, flavour);
+		dp->outer_link = result = link_outer(outer, device->index, flavour);
 		if (result < 0)
 			goto fail;
 		*attaching = false;
@@ -599,41 +382,6 @@ bool datapath_check(struct datapath *dp)
 
 /* ---- a config in force ---- */
 
-static __u64 seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec;
-}
-
-/* What a fresh table says before anything is attached. */
-static void about_begin(struct about *about, const struct clock_reading *clock, unsigned int hz)
-{
-	about->layout = KNOCKD_LAYOUT;
-	about->hz = hz;
-	about->clock_jiffies = clock->jiffies;
-	about->clock_ns = clock->monotonic_ns;
-	about->since = seconds_now();
-}
-
-/* The helper is a child of the daemon that everybody knows. */
-static void about_sign(struct about *about)
-{
-	about->pid = getppid();
-	about->pid_start = process_start(getppid());
-}
-
-/* When the file was last changed, in ns; 0: that cannot be told. */
-static __u64 file_changed(const char *path)
-{
-	struct stat file;
-
-	if (stat(path, &file))
-		return 0;
-	return file.st_mtim.tv_sec * 1000000000ULL + file.st_mtim.tv_nsec;
-}
-
 static void about_finish(struct datapath *dp, const struct datapath_config *config,
 			 const struct device *device)
 {
@@ -646,7 +394,7 @@ static void about_finish(struct datapath *dp, const struct datapath_config *conf
 	about->flavour = dp->flavour;
 	about->inner = dp->inner_link >= 0;
 	about->fallback = dp->has_former;
-	about->loaded = seconds_now();
+	about->loaded = about_seconds();
 	about->trial_file = dp->trial ? file_changed(config->path) : 0;
 	about->refused_file = 0;
 	about_sign(about);
@@ -673,7 +421,7 @@ static __u64 trial_deadline(const struct datapath *dp)
 
 static bool trial_pending(const struct datapath *dp)
 {
-	return dp->trial && trial_deadline(dp) > jiffies_now(dp->tables.about);
+	return dp->trial && trial_deadline(dp) > about_now(dp->tables.about);
 }
 
 static int trial_prepare(const struct datapath *dp, const struct datapath_config *config,
@@ -747,7 +495,7 @@ static void state_finish(struct datapath *dp, struct migration *m, unsigned int 
 	struct gone gone = { .dp = dp };
 	size_t size = 0;
 	void *names = NULL;
-	__u64 now = jiffies_now(dp->tables.about);
+	__u64 now = about_now(dp->tables.about);
 	int error = m ? migration_finish(m, now) : 0, swept = 0;
 
 	/* Doors that only the config before has may come back with it. */
@@ -970,7 +718,7 @@ int datapath_again(struct datapath *dp, struct devices *devices, const struct de
 		return attaching ? outer_failed(dp, device, result, failure) : result;
 	dp->device = device->index;
 	dp->tables.about->device = device->index;
-	dp->tables.about->since = seconds_now();
+	dp->tables.about->since = about_seconds();
 	about_name(dp->tables.about, device);
 	return 0;
 }
@@ -1032,7 +780,7 @@ static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 	progress_clear(&dp->current);
 	if (!late)
 		error = migration_begin(&m, &dp->current, &dp->former,
-					jiffies_now(tables.about), &ended);
+					about_now(tables.about), &ended);
 	if (error)
 		say(dp, "the config before goes on with its own state; what changed since is lost: "
 		    "%s", strerror(-error));
@@ -1053,7 +801,7 @@ static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 	dp->has_former = dp->trial = false;
 	dp->tables.trial->until = 0;
 	tables.about->fallback = 0;
-	tables.about->loaded = seconds_now();
+	tables.about->loaded = about_seconds();
 	tables.about->refused_file = tables.about->trial_file;
 	state_finish(dp, m, ended, &before);
 	migration_end(m);
@@ -1091,7 +839,7 @@ bool datapath_on_trial(const struct datapath *dp)
 unsigned int datapath_trial_s(const struct datapath *dp)
 {
 	const struct about *about = dp->tables.about;
-	__u64 until = trial_deadline(dp), now = until ? jiffies_now(about) : 0;
+	__u64 until = trial_deadline(dp), now = until ? about_now(about) : 0;
 
 	return until > now ? (until - now + about->hz - 1) / about->hz : 0;
 }

@@ -43,10 +43,9 @@ void datapath_stop(struct datapath *dp);
 
 /**
  * datapath_heritage() - What the config in force hands on to the next.
- * @out: zero where there is none; release with datapath_heritage_free()
+ * @out: zero where there is none; release with heritage_free()
  */
 int datapath_heritage(const struct datapath *dp, struct heritage *out);
-void datapath_heritage_free(struct heritage *heritage);
 
 /* A config to be put in force. */
 struct datapath_config {

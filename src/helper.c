@@ -18,6 +18,7 @@
 #include "counters.h"
 #include "datapath.h"
 #include "device.h"
+#include "heritage.h"
 
 enum { NAMED_MAX = 64, LOCK_PATIENCE_S = 5, WAIT_WARNING_MS = 60000,
        LINE_PATIENCE_MS = 500 };
@@ -319,7 +320,7 @@ static int config_prepare(struct helper *h, const struct conf *conf, struct comp
 		return error;
 	}
 	error = config_compile(conf, heritage.settings ? &heritage : NULL, compiled, messages);
-	datapath_heritage_free(&heritage);
+	heritage_free(&heritage);
 	return error;
 }
 

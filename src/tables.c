@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tables.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "process.h"
+
+static void *map_open(const struct generation *g, enum generation_map map)
+{
+	void *at = mmap(NULL, generation_map_size(g, map), PROT_READ | PROT_WRITE, MAP_SHARED,
+			g->map[map], 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void tables_close(struct tables *t)
+{
+	if (t->about)
+		munmap(t->about, sizeof(*t->about));
+	if (t->trial)
+		munmap((void *)t->trial, sizeof(*t->trial));
+	*t = (struct tables){};
+}
+
+int tables_open(struct tables *t, const struct generation *g)
+{
+	t->about = map_open(g, MAP_about);
+	t->trial = map_open(g, MAP_trial);
+	if (t->about && t->trial)
+		return 0;
+	tables_close(t);
+	return -ENOMEM;
+}
+
+__u64 about_now(const struct about *about)
+{
+	struct timespec now;
+	__u64 ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	return about->clock_jiffies + (ns - about->clock_ns) / (1000000000 / about->hz);
+}
+
+__u64 about_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
+void about_begin(struct about *about, const struct clock_reading *clock, unsigned int hz)
+{
+	about->layout = KNOCKD_LAYOUT;
+	about->hz = hz;
+	about->clock_jiffies = clock->jiffies;
+	about->clock_ns = clock->monotonic_ns;
+	about->since = about_seconds();
+}
+
+/* The helper is a child of the daemon that everybody knows. */
+void about_sign(struct about *about)
+{
+	about->pid = getppid();
+	about->pid_start = process_start(getppid());
+}
+
+void about_name(struct about *about, const struct device *device)
+{
+	snprintf(about->interface, sizeof(about->interface), "%s", device->name);
+}
+
+__u64 file_changed(const char *path)
+{
+	struct stat file;
+
+	if (stat(path, &file))
+		return 0;
+	return file.st_mtim.tv_sec * 1000000000ULL + file.st_mtim.tv_nsec;
+}
