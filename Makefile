@@ -44,7 +44,7 @@ PURE := automaton check compile conf event_text failure lex message notify numbe
 KERNEL := bpffs cells counters datapath device entries generation heritage link load migrate \
 	pins process surround sweep tables
 DAEMON := $(PURE) $(KERNEL) config events helper log loop main
-KNOCKCTL := $(PURE) bpffs device generation pins process knockctl ctl ctl_order ctl_show \
+KNOCKCTL := $(PURE) bpffs device generation link pins process knockctl ctl ctl_order ctl_show \
 	ctl_watch
 PURE_OBJ := $(PURE:%=$(BUILD)/src/%.o)
 DAEMON_OBJ := $(DAEMON:%=$(BUILD)/src/%.o)

@@ -12,6 +12,7 @@
 
 #include <bpf/bpf.h>
 
+#include "link.h"
 #include "pins.h"
 #include "process.h"
 
@@ -168,31 +169,10 @@ static int guard_links(struct guard *g, const char *dir)
 
 static int guard_view(struct guard *g)
 {
-	static const enum generation_map maps[VIEW_PARTS] = {
-		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
-		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
-		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
-		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
-	};
 	struct view_map part[VIEW_PARTS];
 
-	for (int i = 0; i < VIEW_PARTS; i++) {
-		part[i].fd = g->generation.map[maps[i]];
-		part[i].size = generation_map_size(&g->generation, maps[i]);
-	}
+	generation_view(&g->generation, part);
 	return view_open(&g->view, part);
-}
-
-/* The program in an array of one; −ENOENT where there is none. */
-static int former_program(const struct generation *g)
-{
-	__u32 key = 0, id;
-	int program;
-
-	if (bpf_map_lookup_elem(g->map[MAP_former_outer], &key, &id))
-		return -errno;
-	program = bpf_prog_get_fd_by_id(id);
-	return program < 0 ? -errno : program;
 }
 
 /* Where a trial was lost and no daemon lives, the config before judges: look there. */
@@ -204,7 +184,7 @@ static int guard_follow(struct guard *g)
 
 	if (!until || until > view_now(g->view))
 		return 0;
-	program = former_program(&g->generation);
+	program = program_in(g->generation.map[MAP_former_outer]);
 	if (program < 0)
 		return program == -ENOENT ? 0 : program;
 	error = generation_read(&former, program);

@@ -39,20 +39,6 @@ static void openings_free(struct openings *o)
 	free(o->guarded);
 }
 
-/* The values of one map, not less than @least bytes. */
-static void *values_read(const struct generation *g, enum generation_map map, __u64 least)
-{
-	void *values;
-	size_t size;
-
-	if (generation_values(g, map, &values, &size))
-		return NULL;
-	if (size >= least)
-		return values;
-	free(values);
-	return NULL;
-}
-
 /* To be released in any case. */
 static bool openings_read(struct openings *o, const struct guard *g)
 {
@@ -60,10 +46,10 @@ static bool openings_read(struct openings *o, const struct guard *g)
 
 	o->door_count = s->door_count;
 	o->area_words = s->area_words;
-	o->port = values_read(&g->generation, MAP_ports, PORT_COUNT * sizeof(*o->port));
-	o->door = values_read(&g->generation, MAP_doors,
+	o->port = generation_table(&g->generation, MAP_ports, PORT_COUNT * sizeof(*o->port));
+	o->door = generation_table(&g->generation, MAP_doors,
 			      (__u64)s->door_count * sizeof(*o->door));
-	o->opens = values_read(&g->generation, MAP_opens,
+	o->opens = generation_table(&g->generation, MAP_opens,
 			       (__u64)s->door_count * s->area_words * sizeof(*o->opens));
 	o->guarded = calloc(PORT_ICMP_FIRST, sizeof(*o->guarded));
 	if (!o->port || !o->door || !o->opens || !o->guarded) {
@@ -544,7 +530,7 @@ static bool opening_rows(struct table *table, const struct guard *g, bool all)
 
 static bool port_rows(struct table *table, const struct guard *g, bool all)
 {
-	const struct port *port = values_read(&g->generation, MAP_ports,
+	const struct port *port = generation_table(&g->generation, MAP_ports,
 					      PORT_COUNT * sizeof(*port));
 	bool done = true;
 

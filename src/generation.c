@@ -202,3 +202,29 @@ size_t generation_map_size(const struct generation *g, enum generation_map map)
 		return 0;
 	return ((size_t)info.value_size + 7) / 8 * 8 * info.max_entries;
 }
+
+void *generation_table(const struct generation *g, enum generation_map map, size_t least)
+{
+	void *values;
+	size_t size;
+
+	if (generation_values(g, map, &values, &size))
+		return NULL;
+	if (size >= least)
+		return values;
+	free(values);
+	return NULL;
+}
+
+void generation_view(const struct generation *g, struct view_map part[VIEW_PARTS])
+{
+	static const enum generation_map parts[VIEW_PARTS] = {
+		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
+		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
+		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
+		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
+	};
+
+	for (int i = 0; i < VIEW_PARTS; i++)
+		part[i] = (struct view_map){ g->map[parts[i]], generation_map_size(g, parts[i]) };
+}

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "knockd/abi.h"
+#include "view.h"
 
 struct bpf_map_info;
 
@@ -110,5 +111,11 @@ __u64 generation_counter(const struct generation *g, enum generation_map map, __
 
 /** generation_map_size() - Bytes of all values of an array as they are mapped, else 0. */
 size_t generation_map_size(const struct generation *g, enum generation_map map);
+
+/** generation_table() - Its values, of @least bytes and more, for free(); NULL where it has not. */
+void *generation_table(const struct generation *g, enum generation_map map, size_t least);
+
+/** generation_view() - What a view of it is made of, for view_open(); the descriptors stay its. */
+void generation_view(const struct generation *g, struct view_map part[VIEW_PARTS]);
 
 #endif

@@ -197,22 +197,18 @@ static void done_say(struct helper *h, enum helper_order order, int status, cons
 /* Hand the loop all that it reads. */
 static void view_say(struct helper *h)
 {
-	static const enum generation_map maps[HELPER_DESCRIPTORS] = {
-		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
-		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
-		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
-		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
-		[VIEW_PARTS] = MAP_events,
-	};
 	const struct generation *g = datapath_generation(h->dp);
 	struct helper_message message = { .word = HELPER_VIEW, .flag = datapath_on_trial(h->dp) };
 	int descriptor[HELPER_DESCRIPTORS];
+	struct view_map part[VIEW_PARTS];
 	struct bpf_map_info events;
 
-	for (int i = 0; i < HELPER_DESCRIPTORS; i++) {
-		descriptor[i] = g->map[maps[i]];
-		message.size[i] = generation_map_size(g, maps[i]);
+	generation_view(g, part);
+	for (int i = 0; i < VIEW_PARTS; i++) {
+		descriptor[i] = part[i].fd;
+		message.size[i] = part[i].size;
 	}
+	descriptor[VIEW_PARTS] = g->map[MAP_events];
 	if (!generation_map_info(g, MAP_events, &events))
 		message.size[VIEW_PARTS] = events.max_entries;
 	channel_send(h->channel, &message, descriptor, HELPER_DESCRIPTORS, 0);

@@ -5,20 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A copy of the values of @map, of at least @least bytes. */
-static void *table_copy(const struct generation *g, enum generation_map map, size_t least)
-{
-	void *values;
-	size_t size;
-
-	if (generation_values(g, map, &values, &size))
-		return NULL;
-	if (size >= least)
-		return values;
-	free(values);
-	return NULL;
-}
-
 /* The numbers of doors that only the config before has are not free: it may come back. */
 static int former_names_add(const struct generation *former, struct heritage *heritage,
 			    struct settings *s)
@@ -31,7 +17,7 @@ static int former_names_add(const struct generation *former, struct heritage *he
 		return 0;
 	if (generation_settings(former, &of))
 		return -EINVAL;
-	before = table_copy(former, MAP_names, (size_t)of.door_count * sizeof(*before));
+	before = generation_table(former, MAP_names, (size_t)of.door_count * sizeof(*before));
 	if (!before)
 		return -EINVAL;
 	if (of.door_count > s->door_count) {
@@ -58,13 +44,13 @@ int heritage_read(const struct generation *g, const struct generation *former, _
 	struct settings *s;
 
 	*out = (struct heritage){};
-	s = table_copy(g, MAP_settings, sizeof(*s));
+	s = generation_table(g, MAP_settings, sizeof(*s));
 	if (!s)
 		return -EINVAL;
 	out->settings = s;
-	out->port = table_copy(g, MAP_ports, PORT_COUNT * sizeof(*out->port));
-	out->name = table_copy(g, MAP_names, (size_t)s->door_count * sizeof(*out->name));
-	out->path = table_copy(g, MAP_paths, (size_t)s->state_count * sizeof(*out->path));
+	out->port = generation_table(g, MAP_ports, PORT_COUNT * sizeof(*out->port));
+	out->name = generation_table(g, MAP_names, (size_t)s->door_count * sizeof(*out->name));
+	out->path = generation_table(g, MAP_paths, (size_t)s->state_count * sizeof(*out->path));
 	out->now = now;
 	if (out->port && out->name && out->path && !former_names_add(former, out, s))
 		return 0;

@@ -45,9 +45,14 @@ int program_in(int array)
 {
 	__u32 key = 0, id;
 
-	if (array < 0 || bpf_map_lookup_elem(array, &key, &id))
-		return -1;
-	return bpf_prog_get_fd_by_id(id);
+	int program;
+
+	if (array < 0)
+		return -ENOENT;
+	if (bpf_map_lookup_elem(array, &key, &id))
+		return -errno;
+	program = bpf_prog_get_fd_by_id(id);
+	return program < 0 ? -errno : program;
 }
 
 enum xdp_flavour link_flavour(unsigned int device)

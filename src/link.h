@@ -28,7 +28,7 @@ bool link_severed(int link, bool outer);
 /** link_flavour() - How XDP is attached to a device, as far as that can be told from outside. */
 enum xdp_flavour link_flavour(unsigned int device);
 
-/** program_in() - The program in @array, of one place, or −1. */
+/** program_in() - The program in @array, of one place; −ENOENT: there is none; or −errno. */
 int program_in(int array);
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "log.h"
 
-#include "text.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -11,6 +9,8 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "text.h"
 
 static FILE *log_file;
 static bool log_syslog, log_stdout;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "message.h"
 
-#include "text.h"
-
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "text.h"
 
 void messages_init(struct messages *messages, const char *file)
 {

@@ -3,34 +3,24 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "entries.h"
 #include "process.h"
-
-static void *map_open(const struct generation *g, enum generation_map map)
-{
-	void *at = mmap(NULL, generation_map_size(g, map), PROT_READ | PROT_WRITE, MAP_SHARED,
-			g->map[map], 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
 
 void tables_close(struct tables *t)
 {
-	if (t->about)
-		munmap(t->about, sizeof(*t->about));
-	if (t->trial)
-		munmap((void *)t->trial, sizeof(*t->trial));
+	array_unmap(t->about, sizeof(*t->about));
+	array_unmap((void *)t->trial, sizeof(*t->trial));
 	*t = (struct tables){};
 }
 
 int tables_open(struct tables *t, const struct generation *g)
 {
-	t->about = map_open(g, MAP_about);
-	t->trial = map_open(g, MAP_trial);
+	t->about = array_map(g->map[MAP_about], sizeof(*t->about));
+	t->trial = array_map(g->map[MAP_trial], sizeof(*t->trial));
 	if (t->about && t->trial)
 		return 0;
 	tables_close(t);

@@ -356,6 +356,25 @@ static inline void report_age(void *value, __u64 by)
 		*report -= by;
 }
 
+/** deadline() - Until when the config can be confirmed. deadline_set() - Set that, in jiffies. */
+static inline __u64 deadline(const struct world *w)
+{
+	struct trial_term trial;
+	__u32 key = 0;
+
+	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_trial], &key, &trial));
+	return trial.until;
+}
+
+static inline void deadline_set(const struct world *w, __u64 until)
+{
+	struct trial_term trial = { until };
+	__u32 key = 0;
+
+	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_trial], &key, &trial,
+						BPF_ANY));
+}
+
 static inline void deadline_age(void *value, __u64 by)
 {
 	struct trial_term *trial = value;

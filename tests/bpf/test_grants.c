@@ -173,12 +173,6 @@ static void knocking_after_the_end_opens_anew(struct world *w)
 /* What the daemon sees, which holds no more than a view. */
 static __u64 grant_until(struct world *w, const struct source *source, __u32 door)
 {
-	static const enum generation_map maps[VIEW_PARTS] = {
-		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
-		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
-		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
-		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
-	};
 	const struct generation *g = &w->generation;
 	struct about about = {
 		.hz = w->hz, .clock_jiffies = w->clock.jiffies, .clock_ns = w->clock.monotonic_ns,
@@ -189,8 +183,7 @@ static __u64 grant_until(struct world *w, const struct source *source, __u32 doo
 	__u64 until;
 
 	assert_int_equal(0, bpf_map_update_elem(g->map[MAP_about], &key, &about, BPF_ANY));
-	for (int i = 0; i < VIEW_PARTS; i++)
-		part[i] = (struct view_map){ g->map[maps[i]], generation_map_size(g, maps[i]) };
+	generation_view(g, part);
 	assert_int_equal(0, view_open(&view, part));
 	until = view_grant_until(view, source, door);
 	view_close(view);

@@ -669,24 +669,6 @@ static void with_a_prefix_the_network_is_let_in(struct world *w)
 
 /* ---- confirm ---- */
 
-static __u64 deadline(const struct world *w)
-{
-	struct trial_term trial;
-	__u32 key = 0;
-
-	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_trial], &key, &trial));
-	return trial.until;
-}
-
-static void deadline_set(struct world *w, __u64 until)
-{
-	struct trial_term trial = { until };
-	__u32 key = 0;
-
-	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_trial], &key, &trial,
-						BPF_ANY));
-}
-
 static void an_order_confirms(struct world *w)
 {
 	const struct event *event;

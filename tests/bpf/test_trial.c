@@ -62,24 +62,6 @@ static const struct setup reloaded_alone = {
 
 /* ---- the time ---- */
 
-static __u64 deadline(struct world *w)
-{
-	struct trial_term trial;
-	__u32 key = 0;
-
-	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_trial], &key, &trial));
-	return trial.until;
-}
-
-static void deadline_set(struct world *w, __u64 until)
-{
-	struct trial_term trial = { until };
-	__u32 key = 0;
-
-	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_trial], &key, &trial,
-						BPF_ANY));
-}
-
 /* The config waits for confirmation, for a minute from now. */
 static void time_runs(struct world *w)
 {
