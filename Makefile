@@ -2,6 +2,7 @@
 #
 # make [all]     everything, into build/
 # make check     unit tests and packet fixtures (the fixtures need root)
+# make fuzz      any bytes as a config, for FUZZ_SECONDS (600)
 # make install   to $(DESTDIR)$(PREFIX); refuses to overwrite what a package owns
 # make uninstall, make clean
 #
@@ -39,8 +40,9 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := automaton check compile conf event_text failure lex message notify number numbering \
-	output parse print privs reason ring text view
+PURE := addresses automaton check compile conf event_text facts failure lex message notify \
+	number numbering onetime output parse path ports print privs reason ring scan spelling \
+	text values view
 KERNEL := bpffs cells counters datapath device entries generation heritage link load migrate \
 	pins process surround sweep tables
 DAEMON := $(PURE) $(KERNEL) config events helper log loop main
@@ -57,7 +59,7 @@ FIXTURES := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/t
 TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all check tests ours install uninstall clean
+.PHONY: all check tests fuzz ours install uninstall clean
 
 all: $(BUILD)/knockd $(BUILD)/knockctl
 
@@ -127,6 +129,32 @@ $(BUILD)/tests/system/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(call SAY,TOOL,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $<
 
+# ---- fuzzing ----
+
+FUZZ_SECONDS ?= 600
+FUZZED := addresses automaton check compile conf lex message number numbering parse ports print \
+	scan spelling text values
+FUZZED_OBJ := $(FUZZED:%=$(BUILD)/fuzzed/%.o) $(BUILD)/fuzzed/fuzz_config.o
+FUZZ_CFLAGS := -O1 -g $(CFLAGS_ALL) $(SANITIZERS)
+
+$(BUILD)/fuzzed/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call SAY,CC,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzzed/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(call SAY,CC,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzz_config: $(FUZZED_OBJ)
+	$(call SAY,LD,$@)$(CLANG) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^
+
+# Inputs that reach new code are kept in the first folder, what it finds beside it.
+fuzz: $(BUILD)/fuzz_config
+	@mkdir -p $(BUILD)/fuzz
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -timeout=20 -max_len=8192 -verbosity=0 \
+		-print_final_stats=1 -dict=tests/fuzz/config.dict \
+		-artifact_prefix=$(BUILD)/fuzz-found- $(BUILD)/fuzz tests/conf/good tests/conf/bad
+
 # ---- install ----
 
 # FROM:TO:MODE of every file, where TO begins with the folder's variable.
@@ -167,5 +195,5 @@ uninstall: ours
 clean:
 	rm -rf $(BUILD)
 
-DEPENDS := src/*.d bpf/*.d tests/*/*.d sanitized/*.d sanitized/*/*.d
+DEPENDS := src/*.d bpf/*.d tests/*/*.d sanitized/*.d sanitized/*/*.d fuzzed/*.d
 -include $(wildcard $(DEPENDS:%=$(BUILD)/%))

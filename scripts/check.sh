@@ -118,6 +118,8 @@ begin() {
 if [ ${#prefixes[@]} -eq 0 ]; then
 	begin unit-and-bpf make check ${CI:+WERROR=1}
 	begin style scripts/style.sh
+	# Builds in a folder of its own; ten minutes of it are 'make fuzz'.
+	begin fuzz make fuzz FUZZ_SECONDS=30
 fi
 for name in "${tests[@]}"; do
 	begin "$name" bash "tests/system/$name.sh"

@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "check.h"
 
-#include <limits.h>
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
-#include "number.h"
+#include "scan.h"
 
 /* Neighbouring knocks that are no further apart than this are easily found by trying. */
 enum { NEAR_PORTS = 10 };
 
-/* What the checks ask of the whole config, gathered once. */
+/* What the checks have at hand. */
 struct survey {
 	const struct conf *conf;
-	const struct host_facts *facts;
+	struct scan scan;
 	struct messages *messages;
-	struct port_set knock[2];     /* by CONF_TCP, CONF_UDP: ports of some sequence */
-	struct port_set protected[2]; /* ports that some door opens */
-	unsigned int silent[3];       /* how many of those are in no sequence; ICMP has none */
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -34,139 +29,13 @@ warning_add(struct survey *survey, unsigned int line, const char *format, ...)
 	va_end(arguments);
 }
 
-static void sequence_survey(struct survey *survey, const struct conf_sequence *sequence)
-{
-	for (unsigned int i = 0; i < sequence->len; i++)
-		if (sequence->knock[i].proto != CONF_ICMP)
-			port_set_add(&survey->knock[sequence->knock[i].proto],
-				     sequence->knock[i].number);
-}
-
-static void door_survey(struct survey *survey, const struct conf_door *door)
-{
-	sequence_survey(survey, &door->sequence);
-	sequence_survey(survey, &door->close_sequence);
-	for (size_t i = 0; i < door->open.count; i++) {
-		const struct conf_range *range = &door->open.at[i];
-
-		for (unsigned int port = range->first; port <= range->last; port++)
-			port_set_add(&survey->protected[range->proto], (uint16_t)port);
-	}
-}
-
-static const struct port_set *port_set_served(const struct host_facts *facts,
-					      enum conf_proto proto)
-{
-	return proto == CONF_TCP ? &facts->tcp_listening : &facts->udp_bound;
-}
-
 /* ---- how easily a scan opens a sequence ---- */
-
-/* A packet to such a port neither advances nor clears its source's progress. */
-static bool port_is_silent(const struct survey *survey, enum conf_proto proto, uint16_t port)
-{
-	if (port_set_has(&survey->knock[proto], port))
-		return false;
-	return port_set_has(&survey->protected[proto], port) ||
-	       (survey->facts->ports_known &&
-		port_set_has(port_set_served(survey->facts, proto), port));
-}
-
-/* Whether a scan that goes from port @a to port @b one by one meets no stray in between. */
-static bool gap_is_silent(const struct survey *survey, enum conf_proto proto, uint16_t a,
-			  uint16_t b)
-{
-	uint16_t low = a < b ? a : b, high = a < b ? b : a;
-
-	for (unsigned int port = low + 1U; port < high; port++)
-		if (!port_is_silent(survey, proto, (uint16_t)port))
-			return false;
-	return true;
-}
-
-/* How a sequence looks to somebody who scans ports in order. */
-struct pattern {
-	bool ascending, descending; /* in one protocol that has ports */
-	bool silent;                /* and no stray lies between */
-	bool same;                  /* one knock again and again */
-	unsigned int widest;        /* gap between neighbours; 0 where they differ in protocol */
-};
-
-static struct pattern sequence_pattern(const struct survey *survey,
-				       const struct conf_sequence *sequence)
-{
-	const struct conf_knock *knock = sequence->knock;
-	bool ports = knock[0].proto != CONF_ICMP;
-	struct pattern pattern = { ports, ports, ports, true, 0 };
-	bool mixed = false;
-
-	for (unsigned int i = 1; i < sequence->len; i++) {
-		unsigned int gap = (unsigned int)abs(knock[i].number - knock[i - 1].number);
-
-		mixed |= knock[i].proto != knock[0].proto;
-		pattern.ascending &= knock[i].number > knock[i - 1].number;
-		pattern.descending &= knock[i].number < knock[i - 1].number;
-		pattern.same &= conf_knock_equal(&knock[i], &knock[0]);
-		pattern.widest = gap > pattern.widest ? gap : pattern.widest;
-	}
-	if (mixed || !ports) {
-		pattern.ascending = false;
-		pattern.descending = false;
-		pattern.widest = 0;
-	}
-	pattern.silent = pattern.ascending || pattern.descending;
-	for (unsigned int i = 1; i < sequence->len && pattern.silent; i++)
-		pattern.silent = gap_is_silent(survey, knock[i].proto, knock[i - 1].number,
-					       knock[i].number);
-	return pattern;
-}
-
-/* The chance that a scan opens a sequence, in words. */
-struct chance {
-	char text[48];
-	bool good; /* for the scan */
-};
-
-/* That of three knocks with a thousand strays around them is smaller. */
-enum { CHANCE_SMALL = 1000000 };
-
-/*
- * A scan in random order sends each of N packets once. Strays clear, so all n knocks must follow
- * each other in their order: one of N (N-1) … (N-n+2) ways. Packets to protected ports are no
- * strays, and do not count.
- */
-static struct chance sequence_chance(const struct survey *survey,
-				     const struct conf_sequence *sequence)
-{
-	static const uint64_t packets[] = { 65535, 65535, 256 }; /* by protocol */
-	bool used[3] = { false, false, false };
-	struct chance chance;
-	uint64_t n = 0, ways = 1;
-
-	for (unsigned int i = 0; i < sequence->len; i++)
-		used[sequence->knock[i].proto] = true;
-	for (int proto = 0; proto < 3; proto++)
-		n += used[proto] ? packets[proto] - survey->silent[proto] : 0;
-	n = n < sequence->len ? sequence->len : n;
-	for (unsigned int i = 0; i + 1 < sequence->len; i++) {
-		if (i >= n || __builtin_mul_overflow(ways, n - i, &ways)) {
-			ways = 0;
-			break;
-		}
-	}
-	if (ways == 0)
-		snprintf(chance.text, sizeof(chance.text), "less than 1 in 10^19");
-	else
-		snprintf(chance.text, sizeof(chance.text), "1 in %ju", (uintmax_t)ways);
-	chance.good = ways && ways < CHANCE_SMALL;
-	return chance;
-}
 
 static void sequence_check(struct survey *survey, const struct conf_door *door)
 {
 	const struct conf_sequence *sequence = &door->sequence;
-	struct chance chance = sequence_chance(survey, sequence);
-	struct pattern pattern;
+	struct scan_chance chance = scan_chance(&survey->scan, sequence);
+	struct scan_pattern pattern;
 
 	if (sequence->len == 0)
 		return;
@@ -176,7 +45,7 @@ static void sequence_check(struct survey *survey, const struct conf_door *door)
 			    "(chance 1 in 1); use three knocks or more", door->name);
 		return;
 	}
-	pattern = sequence_pattern(survey, sequence);
+	pattern = scan_pattern(&survey->scan, sequence);
 	if (pattern.same)
 		warning_add(survey, sequence->line,
 			    "door '%s' has one knock %u times, so a scan that tries a port again "
@@ -268,9 +137,19 @@ static bool sequence_starts_with(const struct conf_sequence *sequence,
 	return true;
 }
 
+/* Whether one packet may be to both targets. No target is every address of this host. */
+static bool targets_meet(const struct conf_target *a, const struct conf_target *b)
+{
+	if (a->family && b->family)
+		return conf_target_equal(a, b);
+	return !a->remote && !b->remote;
+}
+
 /* Whether the knocks of @head are knocks of the stream that @door listens to. */
 static bool streams_meet(const struct conf_door *head, const struct conf_door *door)
 {
+	if (!targets_meet(&head->target, &door->target))
+		return false;
 	for (unsigned int i = 0; i < head->sequence.len; i++)
 		if (head->sequence.knock[i].proto == CONF_TCP)
 			return conf_flags_equal(&head->flags, &door->flags);
@@ -335,16 +214,18 @@ static bool port_is_ephemeral(const struct host_facts *facts, uint16_t port)
 static void knocks_check(struct survey *survey, const struct conf_door *door,
 			 const struct conf_sequence *sequence, const char *key)
 {
+	const struct host_facts *facts = survey->scan.facts;
+
 	for (unsigned int i = 0; i < sequence->len; i++) {
 		const struct conf_knock *knock = &sequence->knock[i];
 
-		if (knock->proto == CONF_ICMP || !port_is_ephemeral(survey->facts, knock->number))
+		if (knock->proto == CONF_ICMP || !port_is_ephemeral(facts, knock->number))
 			continue;
 		warning_add(survey, sequence->line,
 			    "knock %u in %s of door '%s' is in ip_local_port_range (%u-%u), which "
 			    "this host uses for its own connections; take another or reserve it in "
 			    "net.ipv4.ip_local_reserved_ports", i + 1, key, door->name,
-			    survey->facts->local_first, survey->facts->local_last);
+			    facts->local_first, facts->local_last);
 	}
 }
 
@@ -370,8 +251,8 @@ static void range_check(struct survey *survey, const struct conf_door *door,
 			const struct conf_range *range)
 {
 	struct range_text text = range_describe(range->proto, range->first, range->last);
-	const struct host_facts *facts = survey->facts;
-	const struct port_set *served = port_set_served(facts, range->proto);
+	const struct host_facts *facts = survey->scan.facts;
+	const struct port_set *served = host_facts_served(facts, range->proto == CONF_UDP);
 	unsigned int first = 0, last = 0;
 	bool any_served = false;
 
@@ -413,6 +294,71 @@ static void trust_check(struct survey *survey, const struct conf_prefixes *trust
 				    trust->at[i].family == AF_INET ? "IPv4" : "IPv6");
 }
 
+/* What a door does when it opens; one that does nothing is hardly meant. */
+static void purpose_check(struct survey *survey, const struct conf_door *door)
+{
+	const struct conf_commands *commands = &door->commands;
+	bool stops = (commands->stop && commands->stop[0]) ||
+		     (commands->stop6 && commands->stop6[0]);
+
+	if (stops && !conf_door_owes(door))
+		warning_add(survey, door->line,
+			    "the Stop_Command of door '%s' never runs, because there is no "
+			    "Start_Command before it and no Open", door->name);
+	else if (door->open.count == 0 && !conf_door_commands(door))
+		warning_add(survey, door->line,
+			    "door '%s' opens nothing and runs nothing; add 'Open = PORT' or "
+			    "'Start_Command = COMMAND'", door->name);
+	if (door->sequence.len == 1 && conf_door_commands(door))
+		warning_add(survey, door->sequence.line,
+			    "door '%s' runs its command at a single knock, so anybody can make it "
+			    "run, for any address, with packets of forged sources; use three "
+			    "knocks or more", door->name);
+}
+
+/* Connections are counted of TCP only. */
+static void connections_check(struct survey *survey, const struct conf_door *door)
+{
+	bool opens[2] = { false, false };
+
+	for (size_t i = 0; i < door->open.count; i++)
+		opens[door->open.at[i].proto] = true;
+	if (!opens[CONF_TCP])
+		warning_add(survey, door->line,
+			    "door '%s' has Connections, which counts TCP connections, and opens no "
+			    "TCP port; it has no effect", door->name);
+	else if (opens[CONF_UDP])
+		warning_add(survey, door->line,
+			    "door '%s' has Connections, which counts TCP connections only; its UDP "
+			    "ports do not use the grant up", door->name);
+}
+
+static void open_check(struct survey *survey, const struct conf_door *door)
+{
+	char target[INET6_ADDRSTRLEN] = "";
+
+	if (door->target.remote)
+		inet_ntop(door->target.family, door->target.address, target, sizeof(target));
+	if (target[0] && door->open.count > 0)
+		warning_add(survey, door->target.line,
+			    "door '%s' protects ports of another host, %s; sessions that are up "
+			    "through this host when knockd starts cannot be seen and will be cut, "
+			    "and whether anything listens there is not looked up", door->name,
+			    target);
+	for (size_t i = 0; i < door->open.count && !target[0]; i++)
+		range_check(survey, door, &door->open.at[i]);
+	if (door->open.count == 0 || door->open_time_s > 0)
+		return;
+	if (door->close_sequence.len > 0)
+		warning_add(survey, door->open_time_line,
+			    "with Open_Time 0 door '%s' stays open until its Close_Sequence",
+			    door->name);
+	else
+		warning_add(survey, door->open_time_line,
+			    "with Open_Time 0 and no Close_Sequence door '%s' stays open for good",
+			    door->name);
+}
+
 static void door_check(struct survey *survey, const struct conf_door *door)
 {
 	sequence_check(survey, door);
@@ -420,208 +366,25 @@ static void door_check(struct survey *survey, const struct conf_door *door)
 	knocks_check(survey, door, &door->sequence, "Sequence");
 	knocks_check(survey, door, &door->close_sequence, "Close_Sequence");
 	trust_check(survey, &door->trust);
-	if (door->open.count == 0)
-		warning_add(survey, door->line, "door '%s' opens nothing; add 'Open = PORT'",
-			    door->name);
-	for (size_t i = 0; i < door->open.count; i++)
-		range_check(survey, door, &door->open.at[i]);
-	if (door->open_time_s == 0 && door->close_sequence.len > 0)
-		warning_add(survey, door->open_time_line,
-			    "with Open_Time 0 door '%s' stays open until its Close_Sequence",
-			    door->name);
-	else if (door->open_time_s == 0)
-		warning_add(survey, door->open_time_line,
-			    "with Open_Time 0 and no Close_Sequence door '%s' stays open for good",
-			    door->name);
+	purpose_check(survey, door);
+	open_check(survey, door);
+	if (door->connections)
+		connections_check(survey, door);
 }
 
 void check_conf(const struct conf *conf, const struct host_facts *facts,
 		struct messages *messages)
 {
-	struct survey survey = { .conf = conf, .facts = facts, .messages = messages };
+	struct survey survey = { .conf = conf, .messages = messages };
 
 	if (facts->mode_known && facts->mode & 077)
 		warning_add(&survey, 0,
 			    "others than its owner have access (mode %04o), and it holds secrets; "
 			    "use 'chmod 600'", facts->mode);
-	for (size_t i = 0; i < conf->door_count; i++)
-		door_survey(&survey, &conf->door[i]);
-	for (int proto = CONF_TCP; proto <= CONF_UDP; proto++)
-		for (unsigned int port = 1; port <= UINT16_MAX; port++)
-			survey.silent[proto] += port_set_has(&survey.protected[proto], port) &&
-						!port_set_has(&survey.knock[proto], port);
+	scan_begin(&survey.scan, conf, facts);
 	trust_check(&survey, &conf->trust);
 	for (size_t i = 0; i < conf->door_count; i++)
 		door_check(&survey, &conf->door[i]);
 	if (conf->door_count > 1)
 		prefixes_check(&survey);
-}
-
-/* ---- facts about the host ---- */
-
-/* States of a socket in /proc/net, from the kernel's net/tcp_states.h; UDP uses them too. */
-enum { STATE_CLOSE = 0x07, STATE_LISTEN = 0x0a };
-
-/* More sockets than this are not read; what listens is then unknown. */
-enum { SOCKETS_MAX = 1 << 20, RESERVED_BYTES_MAX = 1 << 20 };
-
-static FILE *proc_open(const char *proc, const char *name)
-{
-	char path[PATH_MAX];
-	int len = snprintf(path, sizeof(path), "%s/%s", proc, name);
-
-	return len > 0 && (size_t)len < sizeof(path) ? fopen(path, "re") : NULL;
-}
-
-/* Read @digits hexadecimal digits, no more and no less, and move @text behind them. */
-static bool hex_read(const char **text, unsigned int digits, uint32_t *value)
-{
-	uint32_t sum = 0;
-
-	for (unsigned int i = 0; i < digits; i++, (*text)++) {
-		char c = **text;
-
-		if (c >= '0' && c <= '9')
-			sum = sum << 4 | (uint32_t)(c - '0');
-		else if (c >= 'A' && c <= 'F')
-			sum = sum << 4 | (uint32_t)(c - 'A' + 10);
-		else
-			return false;
-	}
-	*value = sum;
-	return true;
-}
-
-/* Take "ADDRESS:PORT " off @text. */
-static bool socket_end_read(const char **text, uint32_t *port)
-{
-	*text += strspn(*text, " ");
-	*text += strspn(*text, "0123456789ABCDEF");
-	if (*(*text)++ != ':' || !hex_read(text, 4, port))
-		return false;
-	return *(*text)++ == ' ';
-}
-
-/* One row of /proc/net/tcp and its like: "  0: 0100007F:0016 00000000:0000 0A …". */
-static bool socket_row_read(const char *row, uint32_t *port, uint32_t *state)
-{
-	uint32_t peer_port;
-
-	row = strchr(row, ':');
-	if (!row)
-		return false;
-	row++;
-	return socket_end_read(&row, port) && socket_end_read(&row, &peer_port) &&
-	       hex_read(&row, 2, state) && *row == ' ';
-}
-
-/* Add the ports of all sockets in @state to @set. Returns whether the whole file was read. */
-static bool sockets_read(const char *proc, const char *name, uint32_t state, struct port_set *set)
-{
-	FILE *file = proc_open(proc, name);
-	unsigned int rows = 0;
-	char row[512];
-
-	if (!file)
-		return false;
-	/* The first row names the columns, and socket_row_read() refuses it. */
-	for (; rows < SOCKETS_MAX && fgets(row, sizeof(row), file); rows++) {
-		uint32_t port, row_state;
-
-		if (socket_row_read(row, &port, &row_state) && row_state == state)
-			port_set_add(set, (uint16_t)port);
-	}
-	fclose(file);
-	return rows < SOCKETS_MAX;
-}
-
-static void local_range_read(const char *proc, struct host_facts *facts)
-{
-	FILE *file = proc_open(proc, "sys/net/ipv4/ip_local_port_range");
-	uint64_t first, last;
-	char row[64];
-	char *rest;
-
-	if (!file)
-		return;
-	rest = fgets(row, sizeof(row), file);
-	fclose(file);
-	if (!rest)
-		return;
-	row[strcspn(row, "\n")] = '\0';
-	strsep(&rest, "\t ");
-	if (!rest || number_parse(row, 1, 65535, &first) != 0 ||
-	    number_parse(rest + strspn(rest, "\t "), first, 65535, &last) != 0)
-		return;
-	facts->local_first = (uint16_t)first;
-	facts->local_last = (uint16_t)last;
-	facts->local_range_known = true;
-}
-
-/* Add "22" or "22-25" to @set; what is neither is left out. */
-static void reserved_add(struct port_set *set, char *entry)
-{
-	char *rest = entry;
-	uint64_t first, last;
-
-	strsep(&rest, "-");
-	if (number_parse(entry, 0, 65535, &first) != 0)
-		return;
-	last = first;
-	if (rest && number_parse(rest, first, 65535, &last) != 0)
-		return;
-	for (uint64_t port = first; port <= last; port++)
-		port_set_add(set, (uint16_t)port);
-}
-
-/* "22,80-90,…", which can be far longer than any line buffer, so taken entry by entry. */
-static void reserved_read(const char *proc, struct port_set *set)
-{
-	FILE *file = proc_open(proc, "sys/net/ipv4/ip_local_reserved_ports");
-	char entry[16];
-	size_t len = 0;
-
-	if (!file)
-		return;
-	for (unsigned int i = 0; i < RESERVED_BYTES_MAX; i++) {
-		int c = fgetc(file);
-
-		if (c != EOF && c != ',' && c != '\n') {
-			/* Too long for a range is left out like anything that is none. */
-			entry[len] = (char)c;
-			len += len < sizeof(entry) - 1;
-			continue;
-		}
-		entry[len] = '\0';
-		reserved_add(set, entry);
-		len = 0;
-		if (c == EOF)
-			break;
-	}
-	fclose(file);
-}
-
-void host_facts_read_at(struct host_facts *facts, const char *proc, const char *file)
-{
-	struct stat status;
-	bool tcp, udp;
-
-	memset(facts, 0, sizeof(*facts));
-	tcp = sockets_read(proc, "net/tcp", STATE_LISTEN, &facts->tcp_listening);
-	udp = sockets_read(proc, "net/udp", STATE_CLOSE, &facts->udp_bound);
-	facts->ports_known = tcp && udp;
-	/* Missing where there is no IPv6. */
-	sockets_read(proc, "net/tcp6", STATE_LISTEN, &facts->tcp_listening);
-	sockets_read(proc, "net/udp6", STATE_CLOSE, &facts->udp_bound);
-	local_range_read(proc, facts);
-	reserved_read(proc, &facts->local_reserved);
-	if (stat(file, &status) == 0) {
-		facts->mode_known = true;
-		facts->mode = status.st_mode & 07777;
-	}
-}
-
-void host_facts_read(struct host_facts *facts, const char *file)
-{
-	host_facts_read_at(facts, "/proc", file);
 }

@@ -4,39 +4,8 @@
 #define KNOCKD_CHECK_H
 
 #include "conf.h"
+#include "facts.h"
 #include "message.h"
-
-/* A set of ports of one protocol, one bit each. */
-struct port_set {
-	uint8_t bits[65536 / 8];
-};
-
-/* What check_conf() may know of the host it runs on; a part that is unknown is left out. */
-struct host_facts {
-	bool ports_known;                  /* the two below hold */
-	struct port_set tcp_listening, udp_bound;
-	bool local_range_known;            /* net.ipv4.ip_local_port_range */
-	uint16_t local_first, local_last;
-	struct port_set local_reserved;    /* net.ipv4.ip_local_reserved_ports */
-	bool mode_known;                   /* the config file's permission bits */
-	unsigned int mode;                 /* st_mode & 07777 */
-};
-
-static inline void port_set_add(struct port_set *set, uint16_t port)
-{
-	set->bits[port / 8] |= (uint8_t)(1 << port % 8);
-}
-
-static inline bool port_set_has(const struct port_set *set, uint16_t port)
-{
-	return set->bits[port / 8] >> port % 8 & 1;
-}
-
-/** host_facts_read() - Read them from /proc/net and /proc/sys, and @file's mode. Never fails. */
-void host_facts_read(struct host_facts *facts, const char *file);
-
-/** host_facts_read_at() - host_facts_read() with another directory than "/proc", as tests need. */
-void host_facts_read_at(struct host_facts *facts, const char *proc, const char *file);
 
 /** check_conf() - Add a warning for everything in @conf that is legal but unwise. */
 void check_conf(const struct conf *conf, const struct host_facts *facts,

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 const char *const conf_proto_names[] = { "tcp", "udp", "icmp", NULL };
 const char *const conf_closed_names[] = { "drop", "reset", "abort", NULL };
@@ -22,18 +23,29 @@ void conf_init(struct conf *conf, const char *file)
 		.max_sources = 65536,
 		.max_grants = 16384,
 		.max_flows = 65536,
+		.max_commands = 32,
+		.command_time_s = 60,
 	};
+}
+
+static void door_free(struct conf_door *door)
+{
+	free(door->open.at);
+	free(door->trust.at);
+	free(door->knock_from.at);
+	free(door->commands.start);
+	free(door->commands.start6);
+	free(door->commands.stop);
+	free(door->commands.stop6);
+	free(door->one_time_file);
 }
 
 void conf_free(struct conf *conf)
 {
 	if (!conf)
 		return;
-	for (size_t i = 0; i < conf->door_count; i++) {
-		free(conf->door[i].open.at);
-		free(conf->door[i].trust.at);
-		free(conf->door[i].knock_from.at);
-	}
+	for (size_t i = 0; i < conf->door_count; i++)
+		door_free(&conf->door[i]);
 	free(conf->door);
 	free(conf->trust.at);
 	free(conf->log_file);
@@ -68,6 +80,7 @@ struct conf_door *conf_door_add(struct conf *conf, const char *name, unsigned in
 		},
 		.seq_timeout_s = 25,
 		.open_time_s = 30,
+		.commands.timeout_s = 10,
 	};
 	memcpy(door->name, name, strnlen(name, sizeof(door->name) - 1));
 	for (size_t i = 0; i < count; i++)
@@ -84,6 +97,45 @@ bool conf_knock_equal(const struct conf_knock *a, const struct conf_knock *b)
 bool conf_flags_equal(const struct conf_flags *a, const struct conf_flags *b)
 {
 	return a->mask == b->mask && a->value == b->value;
+}
+
+bool conf_target_equal(const struct conf_target *a, const struct conf_target *b)
+{
+	size_t len = a->family == AF_INET ? 4 : sizeof(a->address);
+
+	return a->family == b->family &&
+	       (!a->family || memcmp(a->address, b->address, len) == 0);
+}
+
+/* The command of @family: where IPv6 has none of its own, that of IPv4. */
+static const char *command_of(const char *command, const char *command6, int family)
+{
+	if (family == AF_INET6 && command6)
+		command = command6;
+	return command && command[0] ? command : NULL;
+}
+
+const char *conf_start_command(const struct conf_door *door, int family)
+{
+	return command_of(door->commands.start, door->commands.start6, family);
+}
+
+const char *conf_stop_command(const struct conf_door *door, int family)
+{
+	if (door->open.count == 0 && !conf_start_command(door, family))
+		return NULL;
+	return command_of(door->commands.stop, door->commands.stop6, family);
+}
+
+bool conf_door_commands(const struct conf_door *door)
+{
+	return conf_start_command(door, AF_INET) || conf_start_command(door, AF_INET6) ||
+	       conf_door_owes(door);
+}
+
+bool conf_door_owes(const struct conf_door *door)
+{
+	return conf_stop_command(door, AF_INET) || conf_stop_command(door, AF_INET6);
 }
 
 bool conf_sequence_ends_with(const struct conf_sequence *sequence,

@@ -17,6 +17,10 @@
 
 /* What values a config may hold, beyond knockd/limits.h. Both ends are allowed. */
 enum {
+	CONF_COMMANDS_MAX = 1024,           /* Max_Commands */
+	CONF_CONNECTIONS_MAX = 65535,
+	CONF_COMMAND_TIME_MAX_S = 7 * 86400,
+	CONF_CMD_TIMEOUT_MAX_S = INT32_MAX, /* as in 0.8 */
 	CONF_SEQ_TIMEOUT_MAX_S = 7 * 86400, /* keeps every difference of 32-bit jiffies positive */
 	CONF_OPEN_TIME_MAX_S = 3650 * 86400,
 	CONF_UDP_IDLE_MAX_S = 7 * 86400,
@@ -83,6 +87,24 @@ struct conf_flags {
 	unsigned int line; /* 0: not given, the default stands */
 };
 
+/* The address that a door's knocks go to, and the host whose ports it opens. */
+struct conf_target {
+	int family;          /* AF_INET or AF_INET6; 0: not given, any address of this host */
+	uint8_t address[16]; /* network byte order; IPv4 in the first four bytes */
+	unsigned int line;
+	bool remote;         /* not of this host, whose ports are then another's; not of the file */
+};
+
+/*
+ * A door's commands, as written. NULL: not given, and those of IPv6 are then those of IPv4. Empty:
+ * nothing is run.
+ */
+struct conf_commands {
+	char *start, *start6, *stop, *stop6;
+	uint32_t timeout_s;        /* from the end of the start command to the stop command */
+	unsigned int timeout_line; /* 0: not given */
+};
+
 struct conf_ranges {
 	struct conf_range *at;
 	size_t count;
@@ -103,6 +125,12 @@ struct conf_door {
 	struct conf_ranges open;
 	struct conf_prefixes trust;
 	struct conf_prefixes knock_from;
+	struct conf_target target;
+	struct conf_commands commands;
+	char *one_time_file;         /* path; NULL: none. Its sequence in force is sequence, */
+	unsigned int one_time_line;  /* and stands on this line of it; 0: there is none left */
+	unsigned int one_time_at;    /* line of the directive */
+	uint32_t connections;        /* that use a grant up; 0: any number */
 	uint32_t seq_timeout_s; /* 1 and up */
 	uint32_t open_time_s;   /* 0: until closed */
 	unsigned int open_time_line;
@@ -122,6 +150,9 @@ struct conf {
 	uint32_t udp_idle_s;
 	uint32_t grant_prefix6; /* bits, 1-128 */
 	uint32_t max_sources, max_grants, max_flows;
+	uint32_t max_commands;   /* that run at once */
+	uint32_t command_time_s; /* that one may run */
+	bool only_ipv4;          /* of the command line */
 	struct conf_door *door;
 	size_t door_count;
 };
@@ -148,6 +179,29 @@ bool conf_knock_equal(const struct conf_knock *a, const struct conf_knock *b);
 
 /** conf_flags_equal() - Whether doors with flags @a and @b see the same TCP knocks. */
 bool conf_flags_equal(const struct conf_flags *a, const struct conf_flags *b);
+
+/** conf_target_equal() - Whether doors with targets @a and @b see knocks to the same addresses. */
+bool conf_target_equal(const struct conf_target *a, const struct conf_target *b);
+
+/**
+ * conf_start_command() - What @door runs when a source of @family opens it.
+ * @family: AF_INET or AF_INET6
+ * Return: never an empty text; NULL where there is nothing to run.
+ */
+const char *conf_start_command(const struct conf_door *door, int family);
+
+/**
+ * conf_stop_command() - What @door owes when a source of @family opened it. As in 0.8 a stop
+ * command that has nothing before it to undo never runs: no start command, and no Open.
+ * Return: as conf_start_command().
+ */
+const char *conf_stop_command(const struct conf_door *door, int family);
+
+/** conf_door_commands() - Whether @door ever runs a command. */
+bool conf_door_commands(const struct conf_door *door);
+
+/** conf_door_owes() - Whether @door ever runs a stop command. */
+bool conf_door_owes(const struct conf_door *door);
 
 /** conf_sequence_ends_with() - Whether the last knocks of @sequence are all of @tail. */
 bool conf_sequence_ends_with(const struct conf_sequence *sequence,

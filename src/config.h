@@ -6,10 +6,18 @@
 #include "compile.h"
 
 /**
- * config_parse() - Read @path into @conf, which conf_init() has prepared.
+ * config_parse() - Read @path into @conf, which conf_init() has prepared, and what it names: the
+ * sequences in force of lists, and which targets are other hosts.
  * Return: 0, or −errno with an error in @messages.
  */
 int config_parse(const char *path, struct conf *conf, struct messages *messages);
+
+/**
+ * config_targets() - Look up again which targets of @conf are other hosts: no addresses of this
+ * one, which forwards. On a host that does not, an address may just not be there yet.
+ * Return: 1 where that has changed for one, and tables made of @conf are out of date; 0; or −errno.
+ */
+int config_targets(struct conf *conf);
 
 /**
  * config_compile() - Make the tables of @conf, and look for what is unwise on this host.

@@ -50,6 +50,11 @@ static struct entry prefix_format(const void *list, size_t i)
 	struct entry entry;
 
 	inet_ntop(prefix->family, prefix->address, address, sizeof(address));
+	/* Dotted, the end of an address is longer than its line may have room for. */
+	if (prefix->family == AF_INET6 && strchr(address, '.'))
+		snprintf(address, sizeof(address), "::%s%x:%x", prefix->address[10] ? "ffff:" : "",
+			 prefix->address[12] << 8 | prefix->address[13],
+			 prefix->address[14] << 8 | prefix->address[15]);
 	if (prefix->length == (prefix->family == AF_INET ? 32 : 128))
 		snprintf(entry.text, sizeof(entry.text), "%s", address);
 	else
@@ -109,15 +114,42 @@ static void flags_print(FILE *out, const struct conf_flags *flags)
 	fputc('\n', out);
 }
 
-/* A path that fills its line has no room for blanks. */
-static void path_print(FILE *out, const char *key, const char *path)
+/*
+ * A text that fills its line has no room for blanks, and one that came with the shorter of two
+ * names no room for the longer one.
+ */
+static void text_print(FILE *out, const char *key, const char *alias, const char *text)
 {
-	if (!path)
+	size_t len;
+
+	if (!text)
 		return;
-	if (strlen(key) + strlen(" = ") + strlen(path) > LEX_LINE_MAX)
-		fprintf(out, "%s=%s\n", key, path);
+	len = strlen(key) + strlen(text);
+	if (!text[0])
+		fprintf(out, "%s =\n", key);
+	else if (len + strlen(" = ") <= LEX_LINE_MAX)
+		fprintf(out, "%s = %s\n", key, text);
 	else
-		fprintf(out, "%s = %s\n", key, path);
+		fprintf(out, "%s=%s\n", len < LEX_LINE_MAX ? key : alias, text);
+}
+
+static void target_print(FILE *out, const struct conf_target *target)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (target->family && inet_ntop(target->family, target->address, address, sizeof(address)))
+		fprintf(out, "Target = %s\n", address);
+}
+
+/* Whether Cmd_Timeout is given matters, not only its value. */
+static void commands_print(FILE *out, const struct conf_commands *commands)
+{
+	text_print(out, "Start_Command", "Command", commands->start);
+	text_print(out, "Start_Command_6", "Command_6", commands->start6);
+	if (commands->timeout_line)
+		fprintf(out, "Cmd_Timeout = %u\n", commands->timeout_s);
+	text_print(out, "Stop_Command", NULL, commands->stop);
+	text_print(out, "Stop_Command_6", NULL, commands->stop6);
 }
 
 static void options_print(FILE *out, const struct conf *conf)
@@ -127,8 +159,8 @@ static void options_print(FILE *out, const struct conf *conf)
 		fprintf(out, "%s%s%s", i == 0 ? "Interface = " : ", ", conf->interface[i],
 			i + 1 == conf->interface_count ? "\n" : "");
 	fprintf(out, "UseSyslog = %s\n", conf->use_syslog ? "yes" : "no");
-	path_print(out, "LogFile", conf->log_file);
-	path_print(out, "PidFile", conf->pid_file);
+	text_print(out, "LogFile", NULL, conf->log_file);
+	text_print(out, "PidFile", NULL, conf->pid_file);
 	prefixes_print(out, "Trust", &conf->trust);
 	fprintf(out, "Closed = %s\n", conf_closed_names[conf->closed]);
 	fprintf(out, "XDP_Mode = %s\n", conf_xdp_mode_names[conf->xdp_mode]);
@@ -138,19 +170,29 @@ static void options_print(FILE *out, const struct conf *conf)
 	fprintf(out, "Max_Sources = %u\n", conf->max_sources);
 	fprintf(out, "Max_Grants = %u\n", conf->max_grants);
 	fprintf(out, "Max_Flows = %u\n", conf->max_flows);
+	fprintf(out, "Max_Commands = %u\n", conf->max_commands);
+	fprintf(out, "Command_Time = %u\n", conf->command_time_s);
 }
 
 static void door_print(FILE *out, const struct conf_door *door)
 {
 	fprintf(out, "\n[%s]\n", door->name);
-	sequence_print(out, "Sequence", &door->sequence);
+	/* The sequence in force of a list is not the config's, and is used but once. */
+	if (door->one_time_file)
+		text_print(out, "One_Time_Sequences", NULL, door->one_time_file);
+	else
+		sequence_print(out, "Sequence", &door->sequence);
 	fprintf(out, "Seq_Timeout = %u\n", door->seq_timeout_s);
 	flags_print(out, &door->flags);
+	target_print(out, &door->target);
 	ranges_print(out, "Open", &door->open);
 	fprintf(out, "Open_Time = %u\n", door->open_time_s);
+	if (door->connections)
+		fprintf(out, "Connections = %u\n", door->connections);
 	sequence_print(out, "Close_Sequence", &door->close_sequence);
 	prefixes_print(out, "Trust", &door->trust);
 	prefixes_print(out, "Knock_From", &door->knock_from);
+	commands_print(out, &door->commands);
 }
 
 int print_conf(const struct conf *conf, FILE *out)

@@ -300,7 +300,125 @@ static void a_door_that_opens_nothing_is_named(void **state)
 {
 	(void)state;
 	expect("[d]\nSequence = 9000,7000,8000\n",
-	       "f:1: warning: door 'd' opens nothing; add 'Open = PORT'\n");
+	       "f:1: warning: door 'd' opens nothing and runs nothing; add 'Open = PORT' or "
+	       "'Start_Command = COMMAND'\n");
+	expect("[d]\nSequence = 9000,7000,8000\nOpen_Time = 0\nStart_Command =\nStop_Command =\n",
+	       "f:1: warning: door 'd' opens nothing and runs nothing; add 'Open = PORT' or "
+	       "'Start_Command = COMMAND'\n");
+}
+
+static void a_door_with_commands_alone_is_sound(void **state)
+{
+	(void)state;
+	expect("[d]\nSequence = 9000,7000,8000\nCommand = true\n", "");
+	expect("[d]\nSequence = 9000,7000,8000\nCommand_6 = true\nCmd_Timeout = 10\n", "");
+	expect("[d]\nSequence = 9000,7000,8000\nCommand = true\nCommand_6 =\n"
+	       "Stop_Command = true\n", "");
+	expect("[d]\nSequence = 9000,7000,8000\nOpen = 22\nStop_Command = true\n", "");
+	expect("[d]\nOne_Time_Sequences = /x\nCommand = true\n", "");
+}
+
+static void a_stop_command_that_never_runs_is_named(void **state)
+{
+	static const char never[] =
+		"f:1: warning: the Stop_Command of door 'd' never runs, because there is no "
+		"Start_Command before it and no Open\n";
+
+	(void)state;
+	expect("[d]\nSequence = 9000,7000,8000\nStop_Command = true\n", never);
+	expect("[d]\nSequence = 9000,7000,8000\nStart_Command =\nStop_Command_6 = true\n", never);
+	/* For IPv4 there is something to start and nothing to stop, for IPv6 the reverse. */
+	expect("[d]\nSequence = 9000,7000,8000\nStart_Command = true\nStart_Command_6 =\n"
+	       "Stop_Command_6 = true\n", never);
+}
+
+static void a_command_at_a_single_knock_is_anybodys(void **state)
+{
+	(void)state;
+	expect("[d]\nSequence = 9000:udp\nCommand = true\n",
+	       "f:2: warning: door 'd' opens at a single knock, so every full scan opens it "
+	       "(chance 1 in 1); use three knocks or more\n"
+	       "f:2: warning: door 'd' runs its command at a single knock, so anybody can make it "
+	       "run, for any address, with packets of forged sources; use three knocks or "
+	       "more\n");
+}
+
+static void connections_count_tcp_only(void **state)
+{
+	(void)state;
+	expect("[d]\nSequence = 9000,7000,8000\nOpen = 22\nConnections = 1\n", "");
+	expect("[d]\nSequence = 9000,7000,8000\nCommand = true\nConnections = 1\n",
+	       "f:1: warning: door 'd' has Connections, which counts TCP connections, and opens no "
+	       "TCP port; it has no effect\n");
+	expect("[d]\nSequence = 9000,7000,8000\nOpen = 53:udp\nConnections = 1\n",
+	       "f:1: warning: door 'd' has Connections, which counts TCP connections, and opens no "
+	       "TCP port; it has no effect\n"
+	       "f:3: warning: door 'd' protects 53:udp; UDP has no sessions that the kernel could "
+	       "show, so those that are up when knockd starts will be cut\n");
+	expect("[d]\nSequence = 9000,7000,8000\nOpen = 53:udp, 53\nConnections = 1\n",
+	       "f:1: warning: door 'd' has Connections, which counts TCP connections only; its UDP "
+	       "ports do not use the grant up\n"
+	       "f:3: warning: door 'd' protects 53:udp; UDP has no sessions that the kernel could "
+	       "show, so those that are up when knockd starts will be cut\n");
+}
+
+/* The warnings of @text where its targets are addresses of other hosts. */
+static void expect_remote(const char *text, const char *expected)
+{
+	struct messages messages;
+	struct conf conf;
+	char *warnings;
+	size_t len;
+	FILE *memory = open_memstream(&warnings, &len);
+
+	assert_non_null(memory);
+	messages_init(&messages, "f");
+	conf_init(&conf, "f");
+	assert_int_equal(parse_text(&conf, text, strlen(text), &messages), 0);
+	for (size_t i = 0; i < conf.door_count; i++)
+		conf.door[i].target.remote = conf.door[i].target.family != 0;
+	check_conf(&conf, &facts, &messages);
+	messages_print(&messages, memory);
+	fclose(memory);
+	assert_string_equal(warnings, expected);
+	free(warnings);
+	conf_free(&conf);
+	messages_free(&messages);
+}
+
+static void sessions_to_another_host_cannot_be_seen(void **state)
+{
+	(void)state;
+	facts.ports_known = true;
+	facts.local_range_known = true;
+	facts.local_first = 32768;
+	facts.local_last = 60999;
+	expect_remote("[d]\nSequence = 9000,7000,8000\nOpen = 22, 53:udp, 40000\n"
+		      "Target = 2001:DB8::1\n",
+		      "f:4: warning: door 'd' protects ports of another host, 2001:db8::1; "
+		      "sessions that are up through this host when knockd starts cannot be seen "
+		      "and will be cut, and whether anything listens there is not looked up\n");
+	expect_remote("[d]\nSequence = 9000,7000,8000\nCommand = etherwake x\n"
+		      "Target = 192.0.2.1\n", "");
+}
+
+static void doors_with_other_targets_are_not_on_the_way(void **state)
+{
+	static const char both[] =
+		"[a]\nSequence = 9000,7000,8000\nCommand = true\nTarget = 192.0.2.1\n"
+		"[b]\nSequence = 9000,7000,8000\nCommand = true\n";
+
+	(void)state;
+	/* Without a target a door listens at every address of this host. */
+	expect(both, "f:6: warning: door 'b' has the sequence of door 'a' on line 1; both open at "
+		     "once\n");
+	expect_remote(both, "");
+	expect("[a]\nSequence = 9000,7000,8000\nCommand = true\nTarget = 192.0.2.1\n"
+	       "[b]\nSequence = 9000,7000,8000\nCommand = true\nTarget = 192.0.2.2\n", "");
+	expect_remote("[a]\nSequence = 9000,7000,8000\nCommand = true\nTarget = 192.0.2.1\n"
+		      "[b]\nSequence = 9000,7000,8000\nCommand = true\nTarget = 192.0.2.1\n",
+		      "f:6: warning: door 'b' has the sequence of door 'a' on line 1; both open "
+		      "at once\n");
 }
 
 static void trusting_everyone_is_named(void **state)
@@ -527,6 +645,12 @@ int main(void)
 		CHECK_TEST(live_udp_cannot_be_seen),
 		CHECK_TEST(a_door_that_stays_open_is_named),
 		CHECK_TEST(a_door_that_opens_nothing_is_named),
+		CHECK_TEST(a_door_with_commands_alone_is_sound),
+		CHECK_TEST(a_stop_command_that_never_runs_is_named),
+		CHECK_TEST(a_command_at_a_single_knock_is_anybodys),
+		CHECK_TEST(connections_count_tcp_only),
+		CHECK_TEST(sessions_to_another_host_cannot_be_seen),
+		CHECK_TEST(doors_with_other_targets_are_not_on_the_way),
 		CHECK_TEST(trusting_everyone_is_named),
 		CHECK_TEST(a_file_that_others_can_read_is_named),
 		PROC_TEST(missing_files_leave_facts_unknown),

@@ -18,52 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
-#include "conf.h"
-#include "message.h"
-#include "parse.h"
+#include "confs.h"
 #include "print.h"
-
-#ifndef TESTS_CONF_DIR
-#define TESTS_CONF_DIR "tests/conf"
-#endif
-
-static const char *conf_dir = TESTS_CONF_DIR;
-
-struct text {
-	char *at;
-	size_t len;
-};
-
-/* The bytes of a file; at is NULL where there is none. */
-static struct text file_read(const char *path)
-{
-	struct text text = { NULL, 0 };
-	FILE *file = fopen(path, "re");
-	FILE *memory;
-	int c;
-
-	if (!file)
-		return text;
-	memory = open_memstream(&text.at, &text.len);
-	assert_non_null(memory);
-	while ((c = fgetc(file)) != EOF)
-		fputc(c, memory);
-	fclose(memory);
-	fclose(file);
-	return text;
-}
-
-static struct text messages_text(const struct messages *messages)
-{
-	struct text text = { NULL, 0 };
-	FILE *memory = open_memstream(&text.at, &text.len);
-
-	assert_non_null(memory);
-	messages_print(messages, memory);
-	fclose(memory);
-	return text;
-}
 
 /* "DIR/NAME.conf" → "DIR/NAME.expect" */
 static char *expect_path(const char *path)
@@ -104,9 +63,16 @@ static bool prefixes_equal(const struct conf_prefixes *a, const struct conf_pref
 	return equal;
 }
 
-static bool paths_equal(const char *a, const char *b)
+static bool texts_equal(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool commands_equal(const struct conf_commands *a, const struct conf_commands *b)
+{
+	return texts_equal(a->start, b->start) && texts_equal(a->start6, b->start6) &&
+	       texts_equal(a->stop, b->stop) && texts_equal(a->stop6, b->stop6) &&
+	       a->timeout_s == b->timeout_s && !a->timeout_line == !b->timeout_line;
 }
 
 /* Everything but the line numbers. */
@@ -118,7 +84,11 @@ static bool doors_equal(const struct conf_door *a, const struct conf_door *b)
 	       conf_flags_equal(&a->flags, &b->flags) && ranges_equal(&a->open, &b->open) &&
 	       prefixes_equal(&a->trust, &b->trust) &&
 	       prefixes_equal(&a->knock_from, &b->knock_from) &&
-	       a->seq_timeout_s == b->seq_timeout_s && a->open_time_s == b->open_time_s;
+	       conf_target_equal(&a->target, &b->target) &&
+	       commands_equal(&a->commands, &b->commands) &&
+	       texts_equal(a->one_time_file, b->one_time_file) &&
+	       a->connections == b->connections && a->seq_timeout_s == b->seq_timeout_s &&
+	       a->open_time_s == b->open_time_s;
 }
 
 static bool options_equal(const struct conf *a, const struct conf *b)
@@ -127,10 +97,11 @@ static bool options_equal(const struct conf *a, const struct conf *b)
 	       memcmp(a->interface, b->interface, sizeof(a->interface)) == 0 &&
 	       prefixes_equal(&a->trust, &b->trust) && a->closed == b->closed &&
 	       a->xdp_mode == b->xdp_mode && a->on_exit == b->on_exit &&
-	       a->use_syslog == b->use_syslog && paths_equal(a->log_file, b->log_file) &&
-	       paths_equal(a->pid_file, b->pid_file) && a->udp_idle_s == b->udp_idle_s &&
+	       a->use_syslog == b->use_syslog && texts_equal(a->log_file, b->log_file) &&
+	       texts_equal(a->pid_file, b->pid_file) && a->udp_idle_s == b->udp_idle_s &&
 	       a->grant_prefix6 == b->grant_prefix6 && a->max_sources == b->max_sources &&
-	       a->max_grants == b->max_grants && a->max_flows == b->max_flows;
+	       a->max_grants == b->max_grants && a->max_flows == b->max_flows &&
+	       a->max_commands == b->max_commands && a->command_time_s == b->command_time_s;
 }
 
 static bool confs_equal(const struct conf *a, const struct conf *b)
@@ -273,20 +244,143 @@ static void the_example_parses_and_opens_with_the_published_knock(void **state)
 	free(input.at);
 }
 
-/* Parse a text that has to be right. */
-static struct conf text_parse(const char *text)
+static void commands_are_verbatim(void **state)
 {
+	struct conf conf = good_parse("commands.conf");
+	const struct conf_door *door = door_named(&conf, "all");
+
+	(void)state;
+	assert_int_equal(conf.max_commands, 1);
+	assert_int_equal(conf.command_time_s, 1);
+	assert_string_equal(door->commands.start,
+			    "echo \"a = b\" # %IP% %DOOR% 'c' >> /tmp/x;   exit 1");
+	assert_string_equal(door->commands.start6, "echo six");
+	assert_string_equal(door->commands.stop, "[ -e /tmp/x ] && rm /tmp/x");
+	assert_string_equal(door->commands.stop6, ":");
+	assert_int_equal(door->commands.timeout_s, 7200);
+	assert_string_equal(door_named(&conf, "/_.:=,@%+-")->commands.start, "%DOOR%");
+	assert_string_equal(door_named(&conf, "twice")->commands.start, "second");
+	door = door_named(&conf, "guarded");
+	assert_int_equal(door->connections, 65535);
+	assert_int_equal(door->commands.timeout_line, 0);
+	conf_free(&conf);
+}
+
+static void an_empty_command_is_nothing_to_run(void **state)
+{
+	struct conf conf = good_parse("commands.conf");
+	const struct conf_door *door = door_named(&conf, "empty");
+
+	(void)state;
+	assert_string_equal(door->commands.start, "");
+	assert_string_equal(door->commands.stop6, "");
+	assert_null(conf_start_command(door, AF_INET));
+	assert_string_equal(conf_start_command(door, AF_INET6), "echo six");
+	assert_null(conf_stop_command(door, AF_INET));
+	assert_null(conf_stop_command(door, AF_INET6));
+	assert_true(conf_door_commands(door));
+	assert_false(conf_door_owes(door));
+	/* Where the door opens a port there is something to close. */
+	door = door_named(&conf, "guarded");
+	assert_null(conf_start_command(door, AF_INET));
+	assert_string_equal(conf_stop_command(door, AF_INET), "echo closed");
+	assert_string_equal(conf_stop_command(door, AF_INET6), "echo closed");
+	assert_true(conf_door_commands(door));
+	assert_true(conf_door_owes(door));
+	conf_free(&conf);
+}
+
+static void lists_targets_and_interfaces_are_kept(void **state)
+{
+	struct conf conf = good_parse("lists-and-targets.conf");
+	const struct conf_door *door = conf.door;
+	uint8_t address[16];
+
+	(void)state;
+	assert_int_equal(conf.interface_count, 3);
+	assert_string_equal(conf.interface[0], "eth0");
+	assert_string_equal(conf.interface[1], "wan.7");
+	assert_string_equal(conf.interface[2], "tun0");
+	assert_string_equal(door[0].one_time_file,
+			    "/etc/knockd/a list with = and # and blanks");
+	assert_int_equal(door[0].target.family, AF_INET);
+	assert_memory_equal(door[0].target.address, "\xc0\x00\x02\x01", 4);
+	assert_int_equal(door[0].target.line, 6);
+	assert_false(door[0].target.remote);
+	assert_string_equal(door[1].one_time_file, "relative");
+	assert_int_equal(door[1].sequence.len, 0);
+	assert_int_equal(door[1].target.family, AF_INET6);
+	inet_pton(AF_INET6, "2001:db8::1", address);
+	assert_memory_equal(door[1].target.address, address, 16);
+	conf_free(&conf);
+}
+
+static void a_sequence_alone_is_read_as_in_a_config(void **state)
+{
+	static const char *const wrong[] = { "", "7000,", "0", "7000 8000", "1:sctp", "# 1,2,3" };
+	struct conf_sequence sequence;
+	char longest[4200];
+
+	(void)state;
+	assert_int_equal(parse_sequence(" 7000, 8000:UDP,4:icmp,9000 # four", &sequence), 0);
+	sequence_expect(&sequence, "7000:tcp 8000:udp 4:icmp 9000:tcp");
+	assert_int_equal(sequence.line, 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(parse_sequence(wrong[i], &sequence), -EINVAL);
+	for (int digits = 4094; digits <= 4096; digits++) {
+		snprintf(longest, sizeof(longest), "%0*d", digits, 7);
+		assert_int_equal(parse_sequence(longest, &sequence), digits > 4095 ? -EINVAL : 0);
+		sequence_expect(&sequence, "7:tcp");
+	}
+}
+
+static void what_the_command_line_says_is_left_alone(void **state)
+{
+	static const char text[] = "[options]\nMax_Flows = 64\n";
 	struct messages messages;
 	struct conf conf;
 
+	(void)state;
 	messages_init(&messages, "text");
 	conf_init(&conf, "text");
-	if (parse_text(&conf, text, strlen(text), &messages) != 0) {
-		messages_print(&messages, stderr);
-		fail_msg("does not parse: %s", text);
-	}
+	assert_false(conf.only_ipv4);
+	conf.only_ipv4 = true;
+	assert_int_equal(parse_text(&conf, text, strlen(text), &messages), 0);
+	assert_true(conf.only_ipv4);
 	messages_free(&messages);
-	return conf;
+	conf_free(&conf);
+}
+
+/* A line of the greatest length that is @start and then @filler again and again. */
+static void longest_line_survives(const char *section, const char *start, const char *filler)
+{
+	char text[5000];
+	size_t len = (size_t)snprintf(text, sizeof(text), "%s\n", section);
+	size_t end = len + 4095;
+	struct conf conf;
+
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
+	while (len + strlen(filler) <= end)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", filler);
+	snprintf(text + len, sizeof(text) - len, "\n");
+	conf = text_parse(text);
+	assert_true(survives_printing(&conf));
+	conf_free(&conf);
+}
+
+static void the_longest_lines_survive_printing(void **state)
+{
+	(void)state;
+	longest_line_survives("[options]", "PidFile=/", "x");
+	longest_line_survives("[a]\nSequence=3,1,2", "Command=", "x");
+	longest_line_survives("[a]\nSequence=3,1,2", "Command_6=", "x");
+	longest_line_survives("[a]\nSequence=3,1,2", "Stop_Command=", "x");
+	longest_line_survives("[a]\nSequence=3,1,2", "Stop_Command_6=", "x");
+	longest_line_survives("[a]", "One_Time_Sequences=", "x");
+	longest_line_survives("[a]\nSequence=3,1,2", "Open=1", ",1");
+	/* The system writes these with dots, and longer. */
+	longest_line_survives("[options]", "Trust=::1:1", ",::ffff:1:1");
+	longest_line_survives("[options]", "Trust=::", ",::1:1");
 }
 
 /* Parse a text that has to be wrong in one way, and compare the message. */
@@ -321,6 +415,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(conf.max_sources, 65536);
 	assert_int_equal(conf.max_grants, 16384);
 	assert_int_equal(conf.max_flows, 65536);
+	assert_int_equal(conf.max_commands, 32);
+	assert_int_equal(conf.command_time_s, 60);
 	assert_false(conf.use_syslog);
 	assert_null(conf.log_file);
 	assert_null(conf.pid_file);
@@ -331,6 +427,15 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(door->open_time_s, 30);
 	assert_int_equal(door->open.count, 0);
 	assert_int_equal(door->close_sequence.len, 0);
+	assert_int_equal(door->connections, 0);
+	assert_int_equal(door->target.family, 0);
+	assert_null(door->one_time_file);
+	assert_null(door->commands.start);
+	assert_null(door->commands.start6);
+	assert_null(door->commands.stop);
+	assert_null(door->commands.stop6);
+	assert_int_equal(door->commands.timeout_s, 10);
+	assert_int_equal(door->commands.timeout_line, 0);
 	assert_int_equal(door->sequence.len, 3);
 	assert_int_equal(door->sequence.line, 2);
 	assert_int_equal(door->sequence.knock[0].proto, CONF_TCP);
@@ -354,6 +459,8 @@ static void tcp_flags_are_taken_literally(void **state)
 		{ "TCPFlags = syn, ack\n", 0x12, 0x12 },
 		{ "TCPFlags = !fin , !syn , !rst , !psh , !ack , !urg\n", 0x3f, 0x00 },
 		{ "TCPFlags = fin,fin,psh,urg\n", 0x29, 0x29 },
+		/* As in 0.8: the last counts. */
+		{ "TCPFlags = syn,!syn,!ack,ack\n", 0x12, 0x10 },
 	};
 
 	(void)state;
@@ -483,6 +590,63 @@ static void only_so_many_errors_are_kept_and_the_rest_is_counted(void **state)
 	conf_free(&conf);
 }
 
+static void ten_thousand_errors_make_a_list_of_the_first_and_a_number(void **state)
+{
+	struct text text = { NULL, 0 }, said;
+	FILE *memory = open_memstream(&text.at, &text.len);
+	struct messages messages;
+	struct conf conf;
+	size_t lines = 0;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		fprintf(memory, "[d%d]\nSequence = x\nOpen = 0\nOpne = 22\nTarget = x\nnonsense\n",
+			i);
+	fclose(memory);
+	messages_init(&messages, "text");
+	conf_init(&conf, "text");
+	assert_int_equal(parse_text(&conf, text.at, text.len, &messages), -EINVAL);
+	assert_int_equal(messages.errors, 10000);
+	said = messages_text(&messages);
+	for (const char *c = said.at; *c; c++)
+		lines += *c == '\n';
+	assert_int_equal(lines, MESSAGES_MAX + 1);
+	assert_memory_equal(said.at, "text:2: port 'x' is not a number (1-65535)\n"
+				     "text:3: port '0' is out of range (1-65535)\n"
+				     "text:4: directive 'Opne' is unknown; did you mean 'Open'?\n",
+			    43 + 43 + 58);
+	assert_non_null(strstr(said.at, "\ntext: and 9950 more errors\n"));
+	free(said.at);
+	free(text.at);
+	messages_free(&messages);
+	conf_free(&conf);
+}
+
+/* Processor time, so that a busy machine changes nothing. */
+static void a_thousand_doors_are_read_and_printed_at_once(void **state)
+{
+	struct text text = { NULL, 0 };
+	FILE *memory = open_memstream(&text.at, &text.len);
+	struct conf conf;
+	clock_t start;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		fprintf(memory, "[door %d]\nSequence = %d,%d:udp,%d,4:icmp\nSeq_Timeout = 15\n"
+				"TCPFlags = syn,!ack\nOpen = %d, 60000-61000:udp\n"
+				"Start_Command = echo %%IP%% >> /tmp/x\nStop_Command = true\n",
+			i, 9000 + i, 7000 - i, 8000, 1 + i);
+	fclose(memory);
+	start = clock();
+	conf = text_parse(text.at);
+	assert_true(survives_printing(&conf));
+	assert_true(clock() - start < CLOCKS_PER_SEC);
+	assert_int_equal(conf.door_count, 1000);
+	assert_int_equal(conf.door[999].open.at[0].first, 1000);
+	conf_free(&conf);
+	free(text.at);
+}
+
 static void messages_are_sorted_by_line_and_show_no_control_bytes(void **state)
 {
 	struct messages messages;
@@ -506,7 +670,9 @@ static void messages_are_sorted_by_line_and_show_no_control_bytes(void **state)
 static void freeing_twice_or_nothing_is_fine(void **state)
 {
 	struct conf conf = text_parse("[options]\nLogFile=/x\nTrust=::/0\n[a]\nSequence=3,1,2\n"
-				      "Open=1\nTrust=::1\nKnock_From=::2\n");
+				      "Open=1\nTrust=::1\nKnock_From=::2\nCommand=a\n"
+				      "Command_6=b\nStop_Command=c\nStop_Command_6=d\n"
+				      "One_Time_Sequences=e\n");
 
 	(void)state;
 	conf_free(&conf);
@@ -567,6 +733,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(good_files_parse_and_survive_printing),
 		cmocka_unit_test(bad_files_give_exactly_the_messages_expected),
 		cmocka_unit_test(the_example_parses_and_opens_with_the_published_knock),
+		cmocka_unit_test(commands_are_verbatim),
+		cmocka_unit_test(an_empty_command_is_nothing_to_run),
+		cmocka_unit_test(lists_targets_and_interfaces_are_kept),
+		cmocka_unit_test(a_sequence_alone_is_read_as_in_a_config),
+		cmocka_unit_test(what_the_command_line_says_is_left_alone),
+		cmocka_unit_test(the_longest_lines_survive_printing),
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(tcp_flags_are_taken_literally),
 		cmocka_unit_test(lists_keep_their_order_and_families),
@@ -575,6 +747,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_long_name_is_cut_as_in_knockd),
 		cmocka_unit_test(one_door_too_many_is_refused_once),
 		cmocka_unit_test(only_so_many_errors_are_kept_and_the_rest_is_counted),
+		cmocka_unit_test(ten_thousand_errors_make_a_list_of_the_first_and_a_number),
+		cmocka_unit_test(a_thousand_doors_are_read_and_printed_at_once),
 		cmocka_unit_test(messages_are_sorted_by_line_and_show_no_control_bytes),
 		cmocka_unit_test(freeing_twice_or_nothing_is_fine),
 		cmocka_unit_test(one_error_does_not_stop_the_reading),
