@@ -40,9 +40,10 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := addresses automaton check compile conf event_text facts failure lex message notify \
+PURE := addresses automaton check compile conf event_text facts failure firewall_rule \
+	firewall_words lex message notify \
 	number numbering onetime output parse path ports print privs reason ring scan spelling \
-	text values view
+	text translate translate_plan values view
 KERNEL := bpffs cells counters datapath device entries generation heritage link load migrate \
 	pins process surround sweep tables
 DAEMON := $(PURE) $(KERNEL) config events helper log loop main
