@@ -40,14 +40,15 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := addresses automaton check compile conf event_text facts failure firewall_rule \
-	firewall_words lex message notify \
-	number numbering onetime output parse path ports print privs reason ring scan spelling \
+PURE := addresses automaton check command commands compile conf debt_line debt_table debts \
+	event_text facts failure firewall_rule \
+	firewall_words journal lex message notify \
+	number numbering onetime output parse path ports print privs process rate reason refusals ring runner scan spelling \
 	text translate translate_plan values view
 KERNEL := bpffs cells counters datapath device entries generation heritage link load migrate \
-	pins process surround sweep tables
+	pins surround sweep tables
 DAEMON := $(PURE) $(KERNEL) config events helper log loop main
-KNOCKCTL := $(PURE) bpffs device generation link pins process knockctl ctl ctl_order ctl_show \
+KNOCKCTL := $(PURE) bpffs device generation link pins knockctl ctl ctl_order ctl_show \
 	ctl_watch
 PURE_OBJ := $(PURE:%=$(BUILD)/src/%.o)
 DAEMON_OBJ := $(DAEMON:%=$(BUILD)/src/%.o)

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "debts.h"
+#include "event_text.h"
+#include "process.h"
+#include "rate.h"
+#include "refusals.h"
+#include "runner.h"
+#include "text.h"
+
+enum {
+	QUEUE_MAX = 1024,
+	RETRY_MS = 1000, /* until a stop command that could not be started is tried again */
+	LOOK_MS = 1000,  /* until it is looked again whether a former daemon's child has ended */
+};
+
+/* A command that waits for its turn, or runs. */
+struct job {
+	char door[KNOCKD_NAME_MAX];
+	struct source source;
+	struct debt *debt; /* NULL: nothing is owed for it */
+	bool stop;
+	bool failed;       /* its program could not begin */
+	char command[];
+};
+
+struct commands {
+	struct commands_place place;
+	struct runner *runner;
+	struct debts *debts;
+	struct rate rate;
+	size_t max;
+	uint64_t time_ms;
+	uint64_t now_ms;   /* of the call that is served */
+	bool settling;
+	struct refusals refusals;
+	struct job *queue[QUEUE_MAX];
+	size_t queued;
+};
+
+static uint64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static uint64_t time_after(uint64_t from_ms, uint64_t ms)
+{
+	return ms == DEBT_NEVER ? DEBT_NEVER : from_ms + ms;
+}
+
+/* ---- what it says ---- */
+
+__attribute__((format(printf, 2, 3)))
+static void say(struct commands *c, const char *format, ...)
+{
+	va_list arguments;
+	char *line;
+	int len;
+
+	va_start(arguments, format);
+	len = vasprintf(&line, format, arguments);
+	va_end(arguments);
+	if (len < 0)
+		return;
+	text_disarm(line);
+	c->place.say(c->place.data, line);
+	free(line);
+}
+
+static void line_say(void *data, const char *line)
+{
+	say(data, "%s", line);
+}
+
+static void refusal_add(struct commands *c, enum refusal why, const struct conf_door *door,
+			const struct source *source)
+{
+	refusal_note(&c->refusals, why, door->name, source, c->now_ms);
+}
+
+/* Why a stop command runs, where its time was not over just so. */
+static void stop_say(struct commands *c, const struct debt *debt)
+{
+	struct address_text ip = address_text(&debt->source);
+	uint64_t late_ms = c->now_ms > debt->due_ms ? c->now_ms - debt->due_ms : 0;
+
+	if (debt->restarted)
+		say(c, "%s: %s: stop command late: owed since before this host was started",
+		    ip.text, debt->door);
+	else if (debt->inherited && late_ms >= 1000)
+		say(c, "%s: %s: stop command of an earlier daemon, %ju s late", ip.text,
+		    debt->door, (uintmax_t)late_ms / 1000);
+	else if (!debt->closed && !c->settling)
+		say(c, "%s: %s: command timeout", ip.text, debt->door);
+}
+
+/* ---- jobs ---- */
+
+static struct job *job_make(const char *door, const struct source *source, const char *command,
+			    struct debt *debt, bool stop)
+{
+	size_t size = strlen(command) + 1;
+	struct job *job = malloc(sizeof(*job) + size);
+
+	if (!job)
+		return NULL;
+	*job = (struct job){ .source = *source, .debt = debt, .stop = stop };
+	snprintf(job->door, sizeof(job->door), "%s", door);
+	memcpy(job->command, command, size);
+	return job;
+}
+
+static void job_free(void *job)
+{
+	free(job);
+}
+
+/* Return: the process or −errno; that it could not be is said. */
+static pid_t job_run(struct commands *c, struct job *job)
+{
+	const struct command_about about = { .door = job->door, .source = &job->source };
+	struct command command;
+	pid_t pid = command_make(&command, job->command, &about, environ);
+
+	if (!pid) {
+		pid = runner_start(c->runner, &command, job, c->now_ms + c->time_ms);
+		command_free(&command);
+	}
+	if (pid < 0)
+		say(c, "error: command fork failed! %s: %s", job->door, strerror(-pid));
+	return pid;
+}
+
+/* ---- the line of start commands ---- */
+
+/* Take the first that may run: not one whose own stop command still does. */
+static struct job *queue_next(struct commands *c)
+{
+	for (size_t i = 0; i < c->queued; i++) {
+		struct job *job = c->queue[i];
+
+		if (job->debt && debts_stopping(c->debts, job->debt))
+			continue;
+		c->queued--;
+		memmove(&c->queue[i], &c->queue[i + 1], (c->queued - i) * sizeof(struct job *));
+		return job;
+	}
+	return NULL;
+}
+
+static void queue_drop(struct commands *c)
+{
+	if (c->queued)
+		say(c, "%zu start commands were still waiting in line, and are not run",
+		    c->queued);
+	for (size_t i = 0; i < c->queued; i++) {
+		if (c->queue[i]->debt)
+			debts_drop(c->debts, c->queue[i]->debt, c->now_ms);
+		job_free(c->queue[i]);
+	}
+	c->queued = 0;
+}
+
+/* ---- running ---- */
+
+static void start_run(struct commands *c, struct job *job)
+{
+	struct debt *debt = job->debt;
+	pid_t pid;
+
+	/* On the disk before anything can have been done that has to be undone. */
+	if (debt)
+		debts_change(c->debts, debt, DEBT_STARTING, DEBT_NEVER, c->now_ms);
+	pid = job_run(c, job);
+	if (pid < 0) {
+		if (debt)
+			debts_drop(c->debts, debt, c->now_ms);
+		job_free(job);
+		return;
+	}
+	say(c, "%s: running command: %s", job->door, job->command);
+	if (debt)
+		debts_starter(c->debts, debt, pid, c->now_ms);
+}
+
+static void stop_run(struct commands *c, struct debt *debt)
+{
+	struct job *job = job_make(debt->door, &debt->source, debt->command, debt, true);
+
+	if (!job || job_run(c, job) < 0) {
+		job_free(job);
+		debts_change(c->debts, debt, DEBT_STANDING, c->now_ms + RETRY_MS, c->now_ms);
+		return;
+	}
+	stop_say(c, debt);
+	say(c, "%s: running command: %s", debt->door, debt->command);
+	debts_change(c->debts, debt, DEBT_STOPPING, debt->due_ms, c->now_ms);
+}
+
+/* The start command of @debt has ended, at @end_ms. */
+static void debt_stand(struct commands *c, struct debt *debt, uint64_t end_ms)
+{
+	bool now = debt->closed || c->settling;
+
+	debts_change(c->debts, debt, DEBT_STANDING,
+		     now ? c->now_ms : time_after(end_ms, debt->timeout_ms), c->now_ms);
+}
+
+/* The start command is not our child: whether it has ended can only be looked at. */
+static void adopted_serve(struct commands *c, struct debt *debt)
+{
+	bool known = debt->pid > 0, runs = known && process_start(debt->pid) == debt->pid_start;
+
+	if (runs && c->now_ms < debt->began_ms + c->time_ms) {
+		debts_change(c->debts, debt, DEBT_ADOPTED, c->now_ms + LOOK_MS, c->now_ms);
+		return;
+	}
+	if (runs) {
+		say(c, "%s: start command of an earlier daemon ran longer than %ju s, killed",
+		    debt->door, (uintmax_t)c->time_ms / 1000);
+		kill(-debt->pid, SIGKILL);
+	}
+	/* When it ended is not known: soon after its beginning, as commands do. */
+	debt_stand(c, debt, known && !runs ? debt->began_ms : c->now_ms);
+}
+
+/* Start what is due, as far as there is room. Closing comes first. */
+static void commands_pump(struct commands *c)
+{
+	while (runner_count(c->runner) < c->max) {
+		struct debt *debt = debts_first(c->debts, c->now_ms);
+		struct job *job = debt ? NULL : queue_next(c);
+
+		if (debt && debt->state == DEBT_ADOPTED)
+			adopted_serve(c, debt);
+		else if (debt)
+			stop_run(c, debt);
+		else if (job)
+			start_run(c, job);
+		else
+			return;
+	}
+}
+
+static void job_ended(struct commands *c, struct job *job, int status)
+{
+	if (WIFSIGNALED(status))
+		say(c, "%s: command ended by signal %d", job->door, WTERMSIG(status));
+	else if (WEXITSTATUS(status) && !job->failed)
+		say(c, "%s: command returned non-zero status code (%d)", job->door,
+		    WEXITSTATUS(status));
+	if (job->stop)
+		debts_drop(c->debts, job->debt, c->now_ms);
+	else if (job->debt)
+		debt_stand(c, job->debt, c->now_ms);
+	job_free(job);
+}
+
+static void job_heard(void *data, void *which, enum runner_word word, int value)
+{
+	struct commands *c = data;
+	struct job *job = which;
+
+	switch (word) {
+	case RUNNER_BEGAN:
+		if (value) {
+			job->failed = true;
+			say(c, "%s: command cannot be run: %s", job->door, strerror(-value));
+		}
+		if (job->stop)
+			debts_pay(c->debts, job->debt, c->now_ms);
+		break;
+	case RUNNER_OVERTIME:
+		say(c, "%s: command runs longer than %ju s, ending it", job->door,
+		    (uintmax_t)c->time_ms / 1000);
+		break;
+	case RUNNER_KILLED:
+		say(c, "%s: command does not end, killed", job->door);
+		break;
+	case RUNNER_ENDED:
+		job_ended(c, job, value);
+	}
+}
+
+/* ---- openings ---- */
+
+static uint64_t door_timeout_ms(const struct conf_door *door)
+{
+	if (door->commands.timeout_line || !door->open.count)
+		return door->commands.timeout_s * 1000ULL;
+	return door->open_time_s ? door->open_time_s * 1000ULL : DEBT_NEVER;
+}
+
+static void debt_put_off(struct commands *c, struct debt *debt, uint64_t timeout_ms)
+{
+	debt->timeout_ms = timeout_ms;
+	debt->closed = false;
+	debt->inherited = debt->restarted = false;
+	if (debt->state == DEBT_STANDING)
+		debts_change(c->debts, debt, DEBT_STANDING, time_after(c->now_ms, timeout_ms),
+			     c->now_ms);
+	else if (debt->state == DEBT_STARTING)
+		debts_change(c->debts, debt, DEBT_STARTING, DEBT_NEVER, c->now_ms);
+	else
+		debt->began_ms = c->now_ms;
+}
+
+/* Return: NULL where nothing more can be owed. */
+static struct debt *debt_make(struct commands *c, const struct conf_door *door,
+			      const struct source *source, const char *stop)
+{
+	struct debt *debt = debts_add(c->debts, door->name, door->ordinal, source, stop,
+				      c->now_ms);
+
+	if (debt)
+		debt->timeout_ms = door_timeout_ms(door);
+	else
+		refusal_add(c, REFUSED_DEBTS, door, source);
+	return debt;
+}
+
+static void start_queue(struct commands *c, const struct conf_door *door,
+			const struct source *source, const char *start, struct debt *debt)
+{
+	struct job *job = c->queued < QUEUE_MAX ?
+			  job_make(door->name, source, start, debt, false) : NULL;
+
+	if (job) {
+		c->queue[c->queued++] = job;
+		return;
+	}
+	if (debt)
+		debts_drop(c->debts, debt, c->now_ms);
+	refusal_add(c, REFUSED_QUEUE, door, source);
+}
+
+/*
+ * Whether one more may start. What is owed is put off, and a one-time sequence is gone: neither
+ * needs a limit for each source.
+ */
+static bool rate_grant(struct commands *c, const struct conf_door *door,
+		       const struct source *source, bool owes)
+{
+	bool once = !owes && !door->one_time_file;
+
+	switch (rate_take(&c->rate, door->name, door->ordinal, source, once, c->now_ms)) {
+	case RATE_FINE:
+		return true;
+	case RATE_SOURCE:
+		refusal_add(c, REFUSED_SOURCE, door, source);
+		return false;
+	default:
+		refusal_add(c, REFUSED_DOOR, door, source);
+		return false;
+	}
+}
+
+void commands_opened(struct commands *c, const struct conf_door *door, const struct source *source)
+{
+	int family = source->family == 4 ? AF_INET : AF_INET6;
+	const char *start = conf_start_command(door, family);
+	const char *stop = conf_stop_command(door, family);
+	const struct command_about about = { .door = door->name, .source = source };
+	struct debt *debt = debts_find(c->debts, door->name, door->ordinal, source);
+	char start_text[COMMAND_MAX + 1], stop_text[COMMAND_MAX + 1];
+
+	c->now_ms = c->place.now_ms();
+	if (debt && debt->state != DEBT_STOPPING) {
+		debt_put_off(c, debt, door_timeout_ms(door));
+		return;
+	}
+	if ((!start && !stop) || (start && !rate_grant(c, door, source, stop)))
+		return;
+	if (start && command_expand(start, &about, start_text)) {
+		say(c, "error: parsed start command has been truncated! --> won't execute it");
+		return;
+	}
+	if (stop && command_expand(stop, &about, stop_text)) {
+		say(c, "error: parsed stop command has been truncated! --> won't execute start "
+		    "command");
+		return;
+	}
+	debt = stop ? debt_make(c, door, source, stop_text) : NULL;
+	if (stop && !debt)
+		return;
+	if (start)
+		start_queue(c, door, source, start_text, debt);
+	else
+		debt_stand(c, debt, c->now_ms);
+	commands_pump(c);
+}
+
+void commands_closed(struct commands *c, const struct conf_door *door,
+		     const struct source *source)
+{
+	struct debt *debt = debts_find(c->debts, door->name, door->ordinal, source);
+
+	c->now_ms = c->place.now_ms();
+	if (!debt || debt->state == DEBT_STOPPING)
+		return;
+	debt->closed = true;
+	if (debt->state == DEBT_STANDING) {
+		debts_change(c->debts, debt, DEBT_STANDING, c->now_ms, c->now_ms);
+	} else {
+		debt->timeout_ms = 0;
+		debts_change(c->debts, debt, debt->state, debt->due_ms, c->now_ms);
+	}
+	commands_pump(c);
+}
+
+/* ---- the helper's loop ---- */
+
+int commands_fd(const struct commands *c)
+{
+	return runner_fd(c->runner);
+}
+
+static uint64_t commands_next_ms(const struct commands *c)
+{
+	uint64_t next = runner_next_ms(c->runner), due = debts_next_ms(c->debts);
+
+	/* Where there is no room, one has to end first. */
+	if (runner_count(c->runner) < c->max && due < next)
+		next = due;
+	if (refusals_next_ms(&c->refusals) < next)
+		next = refusals_next_ms(&c->refusals);
+	return next;
+}
+
+int commands_wait_ms(const struct commands *c)
+{
+	uint64_t next = commands_next_ms(c), now = c->place.now_ms();
+
+	if (next == UINT64_MAX)
+		return -1;
+	return next <= now ? 0 : next - now > INT_MAX ? INT_MAX : (int)(next - now);
+}
+
+void commands_serve(struct commands *c)
+{
+	c->now_ms = c->place.now_ms();
+	runner_serve(c->runner, c->now_ms);
+	commands_pump(c);
+	refusals_say(&c->refusals, c->now_ms);
+}
+
+size_t commands_owed(const struct commands *c)
+{
+	return debts_count(c->debts);
+}
+
+void commands_settle(struct commands *c, unsigned int patience_s)
+{
+	uint64_t end_ms = c->place.now_ms() + patience_s * 1000ULL;
+
+	c->now_ms = c->place.now_ms();
+	c->settling = true;
+	queue_drop(c);
+	debts_hurry(c->debts, c->now_ms);
+	commands_serve(c);
+	while ((runner_count(c->runner) || debts_next_ms(c->debts) != DEBT_NEVER) &&
+	       c->now_ms < end_ms) {
+		struct pollfd ready = { .fd = commands_fd(c), .events = POLLIN };
+		uint64_t next_ms = commands_next_ms(c);
+
+		next_ms = next_ms < end_ms ? next_ms : end_ms;
+		poll(&ready, 1, next_ms > c->now_ms ? (int)(next_ms - c->now_ms) : 0);
+		commands_serve(c);
+	}
+	if (runner_count(c->runner))
+		say(c, "%zu commands are still running", runner_count(c->runner));
+	if (commands_owed(c))
+		say(c, "%zu stop commands stay owed; knockd runs them when it is started again",
+		    commands_owed(c));
+}
+
+void commands_limit(struct commands *c, const struct conf *conf)
+{
+	c->max = conf->max_commands;
+	c->time_ms = conf->command_time_s * 1000ULL;
+	for (size_t i = 0; i < conf->door_count; i++) {
+		const struct conf_commands *commands = &conf->door[i].commands;
+
+		if ((commands->stop && *commands->stop) || (commands->stop6 && *commands->stop6)) {
+			debts_prepare(c->debts, c->place.now_ms());
+			return;
+		}
+	}
+}
+
+/* ---- beginning and end ---- */
+
+int commands_open(struct commands **out, const struct commands_place *place)
+{
+	struct commands *c = calloc(1, sizeof(*c));
+	struct debts_place debts = { .folder = place->state_dir, .name = place->name,
+				     .say = line_say, .data = c };
+	int error;
+
+	if (!c)
+		return -ENOMEM;
+	c->place = *place;
+	if (!place->now_ms)
+		c->place.now_ms = monotonic_ms;
+	rate_init(&c->rate);
+	c->refusals = (struct refusals){ .say = line_say, .data = c };
+	error = runner_open(&c->runner, job_heard, c);
+	if (!error)
+		error = debts_open(&c->debts, &debts, c->place.now_ms());
+	if (error) {
+		commands_close(c);
+		return error;
+	}
+	*out = c;
+	return 0;
+}
+
+void commands_close(struct commands *c)
+{
+	if (!c)
+		return;
+	runner_close(c->runner, job_free);
+	for (size_t i = 0; i < c->queued; i++)
+		job_free(c->queue[i]);
+	debts_close(c->debts);
+	free(c);
+}

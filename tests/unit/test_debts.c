@@ -1,0 +1,699 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Stop commands that are owed: found, in order, and kept in a file whatever happens to it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "debt_line.h"
+#include "debts.h"
+#include "journal.h"
+#include "process.h"
+
+enum { NOW = 5000000 };
+
+struct place {
+	char top[64], folder[96], file[128];
+	char said[4096];
+	size_t lines;
+};
+
+static void line_hear(void *data, const char *line)
+{
+	struct place *place = data;
+	size_t used = strlen(place->said);
+
+	place->lines++;
+	snprintf(place->said + used, sizeof(place->said) - used, "%s\n", line);
+}
+
+static int place_make(void **state)
+{
+	static struct place place;
+
+	place = (struct place){ .top = "/tmp/knockd-debts-XXXXXX" };
+	assert_non_null(mkdtemp(place.top));
+	snprintf(place.folder, sizeof(place.folder), "%s/var/lib", place.top);
+	snprintf(place.file, sizeof(place.file), "%s/eth0.owed", place.folder);
+	*state = &place;
+	return 0;
+}
+
+static int place_end(void **state)
+{
+	struct place *place = *state;
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", place->top);
+	return system(command);
+}
+
+static struct debts *debts_of(struct place *place, uint64_t now_ms)
+{
+	const struct debts_place where = { place->folder, "eth0", line_hear, place };
+	struct debts *d = NULL;
+
+	assert_int_equal(debts_open(&d, &where, now_ms), 0);
+	return d;
+}
+
+static struct source source_of(const char *address)
+{
+	struct source source = { .family = strchr(address, ':') ? 6 : 4, .stream = 3 };
+
+	assert_int_equal(inet_pton(source.family == 4 ? AF_INET : AF_INET6, address,
+				   source.word_be), 1);
+	return source;
+}
+
+/* One that stands until @due_ms. */
+static struct debt *debt_put(struct debts *d, const char *door, const char *address,
+			     const char *command, uint64_t due_ms)
+{
+	struct source source = source_of(address);
+	struct debt *debt = debts_add(d, door, 0, &source, command, NOW);
+
+	assert_non_null(debt);
+	debt->timeout_ms = 10000;
+	debts_change(d, debt, DEBT_STANDING, due_ms, NOW);
+	return debt;
+}
+
+static struct debt *debt_get(struct debts *d, const char *door, const char *address)
+{
+	struct source source = source_of(address);
+
+	return debts_find(d, door, 0, &source);
+}
+
+static void file_put(const char *path, const char *text)
+{
+	FILE *out = fopen(path, "w");
+
+	assert_non_null(out);
+	assert_true(fputs(text, out) >= 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+static char *file_get(const char *path)
+{
+	FILE *in = fopen(path, "r");
+	char *text = NULL;
+	size_t room = 0;
+
+	assert_non_null(in);
+	if (getdelim(&text, &room, '\0', in) < 0)
+		text[0] = '\0';
+	fclose(in);
+	return text;
+}
+
+/* ---- the table ---- */
+
+static void a_debt_is_found_by_door_ordinal_and_address(void **state)
+{
+	struct debts *d = debts_of(*state, NOW);
+	struct source four = source_of("192.0.2.1"), mapped = source_of("::ffff:192.0.2.1");
+	struct debt *first = debts_add(d, "ssh", 0, &four, "a", NOW);
+	struct debt *second = debts_add(d, "ssh", 1, &four, "b", NOW);
+	struct debt *third = debts_add(d, "ssh", 0, &mapped, "c", NOW);
+	struct debt *latest;
+
+	four.stream = 7;
+	assert_ptr_equal(debts_find(d, "ssh", 0, &four), first);
+	assert_ptr_equal(debts_find(d, "ssh", 1, &four), second);
+	assert_ptr_equal(debts_find(d, "ssh", 0, &mapped), third);
+	assert_null(debts_find(d, "ssh", 2, &four));
+	assert_null(debts_find(d, "web", 0, &four));
+	/* Another, while the first one's stop command runs. */
+	assert_false(debts_stopping(d, first));
+	debts_change(d, first, DEBT_STOPPING, NOW, NOW);
+	latest = debts_add(d, "ssh", 0, &four, "d", NOW);
+	assert_ptr_equal(debts_find(d, "ssh", 0, &four), latest);
+	assert_true(debts_stopping(d, latest));
+	debts_drop(d, first, NOW);
+	assert_false(debts_stopping(d, latest));
+	assert_int_equal(debts_count(d), 3);
+	debts_close(d);
+}
+
+static void they_are_due_in_order(void **state)
+{
+	struct debts *d = debts_of(*state, NOW);
+	struct debt *debt[200];
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < 200; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "10.0.0.%zu", i);
+		debt[i] = debt_put(d, "ssh", address, "x", NOW + (i * 7919) % 1009);
+	}
+	/* Some move to and fro, some go. */
+	for (size_t i = 0; i < 200; i += 3)
+		debts_change(d, debt[i], DEBT_STANDING, NOW + (i * 104729) % 2003, NOW);
+	for (size_t i = 1; i < 200; i += 5)
+		debts_drop(d, debt[i], NOW);
+	assert_null(debts_first(d, NOW - 1));
+	for (size_t left = 160; left; left--) {
+		struct debt *first = debts_first(d, UINT64_MAX);
+
+		assert_int_equal(debts_count(d), left);
+		assert_true(first->due_ms >= last);
+		last = first->due_ms;
+		debts_drop(d, first, NOW);
+	}
+	assert_null(debts_first(d, NOW));
+	assert_int_equal(debts_next_ms(d), DEBT_NEVER);
+	debts_close(d);
+}
+
+static void there_is_room_for_65536_and_no_more(void **state)
+{
+	struct debts *d = debts_of(*state, NOW);
+	struct source source = source_of("10.0.0.0");
+
+	for (uint32_t i = 0; i <= DEBTS_MAX; i++) {
+		struct debt *debt;
+
+		source.word_be[0] = htonl(0x0a000000 + i);
+		debt = debts_add(d, "ssh", 0, &source, "x", NOW);
+		assert_int_equal(debt != NULL, i < DEBTS_MAX);
+	}
+	/* Were a search a walk through all of them, this would take minutes. */
+	for (uint32_t i = 0; i < DEBTS_MAX; i++) {
+		source.word_be[0] = htonl(0x0a000000 + i);
+		assert_non_null(debts_find(d, "ssh", 0, &source));
+	}
+	debts_close(d);
+}
+
+static void all_that_stand_can_be_made_due(void **state)
+{
+	struct debts *d = debts_of(*state, NOW);
+	struct debt *starting = debt_put(d, "ssh", "192.0.2.1", "x", NOW + 10);
+
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 99000);
+	debt_put(d, "ssh", "192.0.2.3", "x", DEBT_NEVER);
+	debts_change(d, starting, DEBT_STARTING, DEBT_NEVER, NOW);
+	debts_hurry(d, NOW);
+	assert_int_equal(debts_next_ms(d), NOW);
+	debts_drop(d, debts_first(d, NOW), NOW);
+	debts_drop(d, debts_first(d, NOW), NOW);
+	assert_ptr_equal(debts_find(d, "ssh", 0, &starting->source), starting);
+	assert_null(debts_first(d, NOW));
+	debts_close(d);
+}
+
+/* ---- the file ---- */
+
+static void nothing_is_made_before_something_is_owed(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct stat file;
+
+	assert_int_equal(stat(place->folder, &file), -1);
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	assert_int_equal(stat(place->folder, &file), 0);
+	assert_int_equal(file.st_mode & 07777, 0700);
+	assert_int_equal(stat(place->file, &file), 0);
+	assert_int_equal(file.st_mode & 07777, 0600);
+	debts_close(d);
+	assert_int_equal(place->lines, 0);
+}
+
+static void what_is_owed_comes_back_as_it_was(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	const char *odd = " a\tdoor\\20 \303\266 ", *command = "echo '\\x41'\t\001 %s \"é\" ; # ";
+	struct debt *debt = debt_put(d, odd, "2001:db8::7", command, NOW + 30000);
+
+	debt_put(d, "ssh", "192.0.2.1", "/bin/x", NOW + 10000);
+	debts_close(d);
+	d = debts_of(place, NOW + 5);
+	assert_int_equal(debts_count(d), 2);
+	debt = debt_get(d, odd, "2001:db8::7");
+	assert_non_null(debt);
+	assert_string_equal(debt->command, command);
+	assert_int_equal(debt->state, DEBT_STANDING);
+	assert_int_equal(debt->due_ms, NOW + 30000);
+	assert_int_equal(debt->began_ms, NOW);
+	assert_int_equal(debt->timeout_ms, 10000);
+	assert_true(debt->inherited);
+	assert_false(debt->restarted);
+	assert_int_equal(debts_next_ms(d), NOW + 10000);
+	debts_close(d);
+	assert_string_equal(place->said, "");
+}
+
+static void what_is_paid_does_not_come_back(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+
+	debts_pay(d, debt_put(d, "ssh", "192.0.2.1", "x", NOW), NOW);
+	debts_drop(d, debt_put(d, "ssh", "192.0.2.2", "x", NOW), NOW);
+	debt_put(d, "ssh", "192.0.2.3", "x", NOW);
+	assert_int_equal(debts_count(d), 1);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	assert_non_null(debt_get(d, "ssh", "192.0.2.3"));
+	debts_close(d);
+}
+
+static void the_latest_due_time_is_kept(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct debt *debt = debt_put(d, "ssh", "192.0.2.1", "x", NOW + 10000);
+
+	debts_change(d, debt, DEBT_STANDING, NOW + 20000, NOW);
+	debts_change(d, debt, DEBT_STANDING, NOW + 30000, NOW);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	debt = debt_get(d, "ssh", "192.0.2.1");
+	assert_int_equal(debt->due_ms, NOW + 30000);
+	/* One whose stop command was about to run is due as before. */
+	debts_change(d, debt, DEBT_STOPPING, NOW + 30000, NOW);
+	assert_int_equal(debts_next_ms(d), DEBT_NEVER);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_next_ms(d), NOW + 30000);
+	debts_close(d);
+}
+
+static void one_that_was_starting_is_adopted_with_its_process(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct source source = source_of("192.0.2.1");
+	struct debt *debt = debts_add(d, "ssh", 0, &source, "x", NOW);
+
+	debt->timeout_ms = 10000;
+	debts_change(d, debt, DEBT_STARTING, DEBT_NEVER, NOW);
+	debts_starter(d, debt, getpid(), NOW);
+	debts_close(d);
+	for (int again = 0; again < 2; again++) {
+		d = debts_of(place, NOW + 3);
+		debt = debt_get(d, "ssh", "192.0.2.1");
+		assert_non_null(debt);
+		assert_int_equal(debt->state, DEBT_ADOPTED);
+		assert_int_equal(debt->due_ms, NOW + 3);
+		assert_int_equal(debt->pid, getpid());
+		assert_int_equal(debt->pid_start, process_start(getpid()));
+		debts_close(d);
+	}
+	/* Until closed means until closed, also where nobody saw its start command end. */
+	d = debts_of(place, NOW);
+	debt = debt_get(d, "ssh", "192.0.2.1");
+	debt->timeout_ms = DEBT_NEVER;
+	debts_change(d, debt, DEBT_STARTING, DEBT_NEVER, NOW);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	assert_int_equal(debt_get(d, "ssh", "192.0.2.1")->state, DEBT_STANDING);
+	assert_int_equal(debts_next_ms(d), DEBT_NEVER);
+	debts_close(d);
+}
+
+static void what_is_only_queued_is_not_kept(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct source source = source_of("192.0.2.1");
+
+	debts_add(d, "ssh", 0, &source, "x", NOW);
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	debts_close(d);
+}
+
+static void after_a_restart_of_the_host_all_is_due(void **state)
+{
+	struct place *place = *state;
+	struct debt debt = { .door = "ssh", .source = source_of("192.0.2.1"), .command = "x",
+			     .state = DEBT_STANDING, .due_ms = NOW * 100ULL, .number = 1 };
+	struct debts *d = debts_of(place, NOW);
+	char line[DEBT_LINE_MAX];
+	FILE *out;
+
+	debts_prepare(d, NOW);
+	debts_close(d);
+	out = fopen(place->file, "w");
+	debt_line_owed(line, &debt, "00000000-0000-0000-0000-000000000000");
+	journal_put(out, line);
+	fclose(out);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_next_ms(d), NOW);
+	assert_true(debts_first(d, NOW)->restarted);
+	debts_close(d);
+	/* And still is for the one after. */
+	d = debts_of(place, NOW + 1);
+	assert_int_equal(debts_next_ms(d), NOW);
+	debts_close(d);
+}
+
+static void a_torn_last_line_means_nothing(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct stat file;
+	off_t whole;
+
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	assert_int_equal(stat(place->file, &file), 0);
+	whole = file.st_size;
+	debt_put(d, "ssh", "192.0.2.2", "y y y y y", NOW);
+	debts_close(d);
+	assert_int_equal(stat(place->file, &file), 0);
+	for (off_t size = file.st_size - 1; size >= whole; size--) {
+		char command[512];
+
+		snprintf(command, sizeof(command), "cp -p %s %s/copy && truncate -s %jd %s",
+			 place->file, place->top, (intmax_t)size, place->file);
+		assert_int_equal(system(command), 0);
+		d = debts_of(place, NOW);
+		assert_int_equal(debts_count(d), 1);
+		assert_null(debt_get(d, "ssh", "192.0.2.2"));
+		debts_close(d);
+		snprintf(command, sizeof(command), "mv %s/copy %s", place->top, place->file);
+		assert_int_equal(system(command), 0);
+	}
+	assert_string_equal(place->said, "");
+}
+
+static void a_damaged_line_is_said_kept_and_never_run(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	char *text, *damaged, aside[160];
+
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	debt_put(d, "ssh", "192.0.2.2", "rm /a/file", NOW);
+	debt_put(d, "ssh", "192.0.2.3", "z", NOW);
+	debts_close(d);
+	text = file_get(place->file);
+	damaged = strstr(text, "/a/file");
+	assert_non_null(damaged);
+	memcpy(damaged, "/b", 2);
+	file_put(place->file, text);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 2);
+	assert_null(debt_get(d, "ssh", "192.0.2.2"));
+	assert_int_equal(place->lines, 1);
+	assert_non_null(strstr(place->said, "the first is line 2"));
+	snprintf(aside, sizeof(aside), "%s.damaged", place->file);
+	damaged = file_get(aside);
+	assert_string_equal(damaged, text);
+	debts_close(d);
+	/* Said once. */
+	debts_close(debts_of(place, NOW));
+	assert_int_equal(place->lines, 1);
+	free(text);
+	free(damaged);
+}
+
+static void lines_that_mean_nothing_are_damage(void **state)
+{
+	static const char *const lines[] = {
+		"", "what 1", "paid", "paid 0", "paid x", "paid 1 2", "due 1 2", "runs 1 x 3",
+		"owed 1 - 0 0 0 4 192.0.2.1 0 0 0 ssh", /* no command */
+		"owed 1 - 0 0 0 4 192.0.2.1 0 0 0 ssh x y",
+		"owed 1 - 0 0 0 4 192.0.2.1 0 0 0 ssh ",
+		"owed 1 - 0 0 0 5 192.0.2.1 0 0 0 ssh x",
+		"owed 1 - 0 0 0 6 192.0.2.1 0 0 0 ssh x",
+		"owed 1 - 0 0 0 4 192.0.2 0 0 0 ssh x",
+		"owed 1 - 0 -1 0 4 192.0.2.1 0 0 0 ssh x",
+		"owed 1 - 0 0 0 4 192.0.2.1 99999999999 0 0 ssh x",
+		"owed 1 - 0 0 0 4 192.0.2.1 0 0 0 ssh \\0",
+		"owed 1 - 0 0 0 4 192.0.2.1 0 0 0 ssh \\00",
+		"owed 1 - 0 0 0 4 192.0.2.1 0 0 0 ssh \\g0",
+	};
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+
+	debts_prepare(d, NOW);
+	debts_close(d);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		FILE *out = fopen(place->file, "w");
+
+		journal_put(out, lines[i]);
+		fclose(out);
+		place->lines = 0;
+		d = debts_of(place, NOW);
+		if (place->lines != 1 || debts_count(d))
+			fail_msg("'%s' means something", lines[i]);
+		debts_close(d);
+	}
+}
+
+static void the_file_stays_small(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct debt *debt = debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	struct stat file;
+
+	for (unsigned int i = 0; i < 20000; i++)
+		debts_change(d, debt, DEBT_STANDING, NOW + 10000 + i * 1000, NOW + i * 1000);
+	assert_int_equal(stat(place->file, &file), 0);
+	assert_true(file.st_size < 400000);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_next_ms(d), NOW + 10000 + 19999 * 1000);
+	debts_close(d);
+	assert_int_equal(stat(place->file, &file), 0);
+	assert_true(file.st_size < 300);
+}
+
+static void small_steps_are_not_written(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct debt *debt = debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	struct stat before, after;
+
+	assert_int_equal(stat(place->file, &before), 0);
+	for (unsigned int i = 1; i < 1000; i++)
+		debts_change(d, debt, DEBT_STANDING, NOW + i, NOW);
+	assert_int_equal(stat(place->file, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+	debts_change(d, debt, DEBT_STANDING, NOW + 1000, NOW);
+	assert_int_equal(stat(place->file, &after), 0);
+	assert_true(before.st_size < after.st_size);
+	debts_close(d);
+}
+
+/* ---- what can be wrong with it ---- */
+
+static void a_name_stays_in_its_folder(void **state)
+{
+	struct place *place = *state;
+	const struct debts_place where = { place->folder, "../a/b", line_hear, place };
+	struct debts *d = NULL;
+	struct stat file;
+
+	snprintf(place->file, sizeof(place->file), "%s/.._a_b.owed", place->folder);
+	assert_int_equal(debts_open(&d, &where, NOW), 0);
+	debts_prepare(d, NOW);
+	debts_close(d);
+	assert_int_equal(stat(place->file, &file), 0);
+}
+
+/* The file cannot be used: that is said once, and everything goes on without it. */
+static void expect_without(struct place *place, const char *why)
+{
+	struct debts *d;
+
+	place->said[0] = '\0';
+	place->lines = 0;
+	d = debts_of(place, NOW);
+	debts_prepare(d, NOW);
+	assert_int_equal(debts_count(d), 0);
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	debts_drop(d, debt_put(d, "ssh", "192.0.2.2", "x", NOW), NOW + 5000);
+	assert_int_equal(debts_count(d), 1);
+	debts_close(d);
+	assert_int_equal(place->lines, 1);
+	assert_non_null(strstr(place->said, why));
+}
+
+static void a_folder_that_is_none_is_said_once(void **state)
+{
+	struct place *place = *state;
+	char parent[128];
+
+	snprintf(parent, sizeof(parent), "%s/var", place->top);
+	file_put(parent, "");
+	expect_without(place, "Not a directory");
+	assert_int_equal(unlink(parent), 0);
+	assert_int_equal(mkdir(parent, 0755), 0);
+	file_put(place->folder, "");
+	expect_without(place, "Not a directory");
+}
+
+static void a_folder_that_others_can_write_to_is_not_trusted(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+
+	debt_put(d, "ssh", "192.0.2.9", "x", NOW);
+	debts_close(d);
+	assert_int_equal(chmod(place->folder, 0770), 0);
+	expect_without(place, "not ours alone");
+	assert_int_equal(chmod(place->folder, 0755), 0);
+	assert_int_equal(chmod(place->file, 0602), 0);
+	expect_without(place, "not ours alone");
+	if (!geteuid()) {
+		assert_int_equal(chmod(place->file, 0600), 0);
+		assert_int_equal(chown(place->file, 1234, 0), 0);
+		expect_without(place, "not ours alone");
+	}
+}
+
+static void a_symbolic_link_is_not_followed(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	char other[128], *text;
+
+	debts_prepare(d, NOW);
+	debts_close(d);
+	snprintf(other, sizeof(other), "%s/other", place->top);
+	file_put(other, "precious");
+	assert_int_equal(unlink(place->file), 0);
+	assert_int_equal(symlink(other, place->file), 0);
+	expect_without(place, "symbolic links");
+	text = file_get(other);
+	assert_string_equal(text, "precious");
+	free(text);
+}
+
+static void a_pipe_in_its_place_makes_nobody_wait(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+
+	debts_prepare(d, NOW);
+	debts_close(d);
+	assert_int_equal(unlink(place->file), 0);
+	assert_int_equal(mkfifo(place->file, 0600), 0);
+	expect_without(place, "not ours alone");
+}
+
+static void file_size_limit(rlim_t size)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size == RLIM_INFINITY ? limit.rlim_max : size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_full_disk_is_said_once_and_made_good_later(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW), *other;
+	struct debt *debt;
+	struct stat file;
+
+	signal(SIGXFSZ, SIG_IGN);
+	debt = debt_put(d, "ssh", "192.0.2.1", "x", NOW + 1000);
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 2000);
+	assert_int_equal(stat(place->file, &file), 0);
+	/* Half of the next line fits, and not even the first two do a second time. */
+	file_size_limit(file.st_size + 20);
+	debt_put(d, "ssh", "192.0.2.3", "a longer command", NOW + 3000);
+	debt_put(d, "ssh", "192.0.2.4", "a longer command", NOW + 4000);
+	assert_int_equal(place->lines, 1);
+	assert_non_null(strstr(place->said, "a crash would lose"));
+	/* Who comes now finds those before. */
+	other = debts_of(place, NOW);
+	assert_int_equal(debts_count(other), 2);
+	debts_close(other);
+	debts_drop(d, debt, NOW + 1000);
+	debts_change(d, debt_get(d, "ssh", "192.0.2.2"), DEBT_STANDING, NOW + 9000, NOW + 1000);
+	assert_int_equal(place->lines, 1);
+	file_size_limit(RLIM_INFINITY);
+	debts_change(d, debt_get(d, "ssh", "192.0.2.4"), DEBT_STANDING, NOW + 8000, NOW + 3000);
+	assert_int_equal(place->lines, 2);
+	assert_non_null(strstr(place->said, "kept again"));
+	debts_close(d);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 3);
+	assert_null(debt_get(d, "ssh", "192.0.2.1"));
+	assert_int_equal(debt_get(d, "ssh", "192.0.2.2")->due_ms, NOW + 9000);
+	assert_int_equal(debt_get(d, "ssh", "192.0.2.3")->due_ms, NOW + 3000);
+	assert_int_equal(debt_get(d, "ssh", "192.0.2.4")->due_ms, NOW + 8000);
+	debts_close(d);
+	assert_int_equal(place->lines, 2);
+}
+
+static void a_file_that_cannot_be_replaced_is_still_added_to(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+	struct debt *debt = debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	char fresh[160];
+
+	snprintf(fresh, sizeof(fresh), "%s.new", place->file);
+	assert_int_equal(mkdir(fresh, 0700), 0);
+	for (unsigned int i = 0; i < 6000; i++)
+		debts_change(d, debt, DEBT_STANDING, NOW + 10000 + i * 1000, NOW + i * 1000);
+	debts_drop(d, debt, NOW);
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 7);
+	debts_close(d);
+	assert_string_equal(place->said, "");
+	assert_int_equal(rmdir(fresh), 0);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	assert_int_equal(debt_get(d, "ssh", "192.0.2.2")->due_ms, NOW + 7);
+	debts_close(d);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, place_make, place_end)
+	const struct CMUnitTest tests[] = {
+		TEST(a_debt_is_found_by_door_ordinal_and_address),
+		TEST(they_are_due_in_order),
+		TEST(there_is_room_for_65536_and_no_more),
+		TEST(all_that_stand_can_be_made_due),
+		TEST(nothing_is_made_before_something_is_owed),
+		TEST(what_is_owed_comes_back_as_it_was),
+		TEST(what_is_paid_does_not_come_back),
+		TEST(the_latest_due_time_is_kept),
+		TEST(one_that_was_starting_is_adopted_with_its_process),
+		TEST(what_is_only_queued_is_not_kept),
+		TEST(after_a_restart_of_the_host_all_is_due),
+		TEST(a_torn_last_line_means_nothing),
+		TEST(a_damaged_line_is_said_kept_and_never_run),
+		TEST(lines_that_mean_nothing_are_damage),
+		TEST(the_file_stays_small),
+		TEST(small_steps_are_not_written),
+		TEST(a_name_stays_in_its_folder),
+		TEST(a_folder_that_is_none_is_said_once),
+		TEST(a_folder_that_others_can_write_to_is_not_trusted),
+		TEST(a_symbolic_link_is_not_followed),
+		TEST(a_pipe_in_its_place_makes_nobody_wait),
+		TEST(a_full_disk_is_said_once_and_made_good_later),
+		TEST(a_file_that_cannot_be_replaced_is_still_added_to),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
