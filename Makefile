@@ -40,16 +40,17 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := addresses automaton check command commands compile conf debt_line debt_table debts \
-	event_text facts failure firewall_rule \
-	firewall_words journal lex message notify \
-	number numbering onetime output parse path ports print privs process rate reason refusals ring runner scan spelling \
-	text translate translate_plan values view
-KERNEL := bpffs cells counters datapath device entries generation heritage link load migrate \
-	pins surround sweep tables
-DAEMON := $(PURE) $(KERNEL) config events helper log loop main
-KNOCKCTL := $(PURE) bpffs device generation link pins knockctl ctl ctl_order ctl_show \
-	ctl_watch
+PURE := addresses attempts automaton check command commands compile conf debt_line debt_table \
+	debts event_text facts failure firewall_rule firewall_words journal lex log_queue \
+	lookup message notify number numbering onetime output parse path pidfile ports print \
+	privs process rate reason refusals ring runner scan spelling text translate translate_plan \
+	values view
+KERNEL := bpffs cells counters datapath device doors entries folders generation heritage link \
+	load migrate pinned pins surround sweep tables
+DAEMON := $(PURE) $(KERNEL) adopt config daemonize events guard helper interfaces log loop main \
+	options reload tasks trial
+KNOCKCTL := $(PURE) bpffs device folders generation link pinned pins knockctl ctl \
+	ctl_order ctl_show ctl_status ctl_watch
 PURE_OBJ := $(PURE:%=$(BUILD)/src/%.o)
 DAEMON_OBJ := $(DAEMON:%=$(BUILD)/src/%.o)
 KNOCKCTL_OBJ := $(KNOCKCTL:%=$(BUILD)/src/%.o)
@@ -120,9 +121,9 @@ $(BUILD)/tests/bpf/%: tests/bpf/%.c $(FIXTURE_OBJ) $(SKELETON) $(wildcard tests/
 	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< $(FIXTURE_OBJ) $(TEST_LIBS) \
 		$(LIBS)
 
-# It holds pins.c itself, to be killed between any two of its steps.
+# It holds pins.c and its parts itself, to be killed between any two of their steps.
 $(BUILD)/tests/bpf/test_pins: tests/bpf/test_pins.c $(BUILD)/src/bpffs.o $(BUILD)/src/failure.o \
-		src/pins.c
+		src/pins.c src/folders.c src/pinned.c
 	@mkdir -p $(@D)
 	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $(filter-out src/%,$^) \
 		$(TEST_LIBS) $(LIBS)

@@ -170,20 +170,50 @@ static __always_inline bool flow_alive(const struct flow_state *flow, struct gra
 	return !(word >> GRANT_ENDED_BIT & 1);
 }
 
-/* Record a flow that @grant admitted, as far as it has room for one more. */
-static __always_inline void flow_record(struct grant *grant, const struct flow *flow, __u64 now)
+/* Whether @grant of @d has room for one more flow; it is taken. */
+static __always_inline bool flow_room(struct grant *grant, const struct door *d, __u64 now)
 {
-	struct flow_state state = { .seen = now };
+	__u32 second = settings.second ? now / settings.second << 16 : 0;
+	__u32 begun = *(volatile __u32 *)&grant->flows;
 
-	state.door = grant_door(*(volatile __u64 *)&grant->word);
-
-	if (grant->flows >= GRANT_FLOWS_MAX ||
-	    __sync_fetch_and_add(&grant->flows, 1) >= GRANT_FLOWS_MAX)
-		reason_count(REASON_FLOWS_FULL);
-	else
-		bpf_map_update_elem(&flows, flow, &state, BPF_ANY);
+	if (!settings.connections || !d->connections)
+		return begun < GRANT_FLOWS_MAX &&
+		       __sync_fetch_and_add(&grant->flows, 1) < GRANT_FLOWS_MAX;
+	if ((begun & 0xffff0000) != second)
+		begun = second;
+	if ((begun & 0xffff) >= GRANT_FLOWS_MAX)
+		return false;
+	/* Two CPUs at once may count two for one. */
+	*(volatile __u32 *)&grant->flows = begun + 1;
+	return true;
 }
 
+/* Record a flow that @grant admitted, as far as it has room for one more; whether it had. */
+static __always_inline bool flow_record(struct grant *grant, const struct flow *flow, bool unpaid,
+					__u64 now)
+{
+	struct flow_state state = { .seen = now, .unpaid = unpaid };
+	const struct door *d;
+
+	state.door = grant_door(*(volatile __u64 *)&grant->word);
+	d = door_at(state.door);
+	if (!d || !flow_room(grant, d, now)) {
+		reason_count(REASON_FLOWS_FULL);
+		return false;
+	}
+	bpf_map_update_elem(&flows, flow, &state, BPF_ANY);
+	return true;
+}
+
+/**
+ * flow_admitted() - Whether a packet belongs to an admitted flow or begins one.
+ * @owner, @hash: of its source
+ * @flow: its addresses and ports
+ * @area: of the port it goes to
+ * @now: jiffies
+ *
+ * Return: REASON_FLOW, REASON_GRANTED, or REASON_CLOSED.
+ */
 __noinline int flow_admitted(const struct source *owner, __u64 hash, const struct flow *flow,
 			     __u32 area, __u64 now)
 {
@@ -208,27 +238,8 @@ __noinline int flow_admitted(const struct source *owner, __u64 hash, const struc
 	if (!grant)
 		return REASON_CLOSED;
 	presence_extend(p, hash, now + settings.udp_idle);
-	flow_record(grant, &key, now);
+	flow_record(grant, &key, false, now);
 	return REASON_GRANTED;
-}
-
-/**
- * admit_datagram() - Whether a UDP datagram belongs to an admitted flow or begins one.
- * @source: where it comes from
- * @flow: its addresses and ports
- * @area: of the port it goes to
- * @now: jiffies
- *
- * Return: REASON_FLOW, REASON_GRANTED, or REASON_CLOSED.
- */
-static __always_inline enum reason admit_datagram(const struct source *source,
-						  const struct flow *flow, __u32 area, __u64 now)
-{
-	struct source owner = source_owner(source);
-	__u64 hash;
-
-	return source_present(&owner, now, &hash) ? flow_admitted(&owner, hash, flow, area, now) :
-						    REASON_CLOSED;
 }
 
 #endif

@@ -17,23 +17,18 @@ static __always_inline void reason_count(enum reason reason)
 }
 
 /**
- * limit_take() - Take one from a rate that all CPUs share.
- * @which: the rate
+ * rate_take() - Take one from a rate that all CPUs share.
+ * @limit: its word, as struct shared has them
  * @now: jiffies
  * @per_second: how many may be taken in one second
  *
  * Return: whether there was one left.
  */
-static __always_inline bool limit_take(enum limit which, __u64 now, __u32 per_second)
+static __always_inline bool rate_take(__u64 *limit, __u64 now, __u32 per_second)
 {
 	__u32 second = settings.second ? now / settings.second : 0;
-	struct shared *s = table(&shared);
-	__u64 *limit, word;
+	__u64 word = *(volatile __u64 *)limit;
 
-	if (!s)
-		return false;
-	limit = &s->limit[which];
-	word = *(volatile __u64 *)limit;
 	if (word >> 32 != second) {
 		/* Whoever comes first opens the new second; the others take from it. */
 		if (__sync_val_compare_and_swap(limit, word, (__u64)second << 32 | 1) == word)
@@ -44,6 +39,33 @@ static __always_inline bool limit_take(enum limit which, __u64 now, __u32 per_se
 	return (__u32)__sync_fetch_and_add(limit, 1) < per_second;
 }
 
+/** limit_take() - rate_take() of one that has a name. */
+static __always_inline bool limit_take(enum limit which, __u64 now, __u32 per_second)
+{
+	struct shared *s = table(&shared);
+
+	return s && rate_take(&s->limit[which], now, per_second);
+}
+
+/* Count an opening that the helper does not hear of. */
+static __always_inline void task_lose(void)
+{
+	struct shared *s = table(&shared);
+
+	reason_count(REASON_TASK_LOST);
+	if (s)
+		__sync_fetch_and_add(&s->tasks_lost, 1);
+}
+
+static __always_inline void record_fill(struct event *event, enum event_kind kind,
+					const struct source *source, __u64 now)
+{
+	__builtin_memset(event, 0, sizeof(*event));
+	event->kind = kind;
+	event->source = *source;
+	event->time = now;
+}
+
 /**
  * event_begin() - A zeroed record to fill in and to give to bpf_ringbuf_submit(); NULL, counted,
  * when the ring is full.
@@ -52,20 +74,32 @@ static __always_inline struct event *event_begin(enum event_kind kind, const str
 						 __u64 now)
 {
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct shared *s;
+
+	if (event) {
+		record_fill(event, kind, source, now);
+		return event;
+	}
+	reason_count(REASON_EVENT_LOST);
+	s = table(&shared);
+	if (s)
+		__sync_fetch_and_add(&s->events_lost, 1);
+	return NULL;
+}
+
+/** task_tell() - Tell the helper that @door opened or closed for @source. */
+static __always_inline void task_tell(enum event_kind kind, const struct source *source, __u32 door,
+				      __u64 now)
+{
+	struct event *event = bpf_ringbuf_reserve(&tasks, sizeof(*event), 0);
 
 	if (!event) {
-		struct shared *s = table(&shared);
-
-		reason_count(REASON_EVENT_LOST);
-		if (s)
-			__sync_fetch_and_add(&s->events_lost, 1);
-		return NULL;
+		task_lose();
+		return;
 	}
-	__builtin_memset(event, 0, sizeof(*event));
-	event->kind = kind;
-	event->source = *source;
-	event->time = now;
-	return event;
+	record_fill(event, kind, source, now);
+	event->door = door;
+	bpf_ringbuf_submit(event, 0);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "admit.h"
+#include "connection.h"
 #include "order.h"
 #include "packet.h"
 #include "progress.h"
@@ -44,10 +45,26 @@ __noinline __u32 packet_skip_extensions(struct xdp_md *ctx, __u32 offset, __u32 
 	return extension_walk(&c, offset, type, limit);
 }
 
-/* What the config says of the packet's port, or NULL where it has none. */
-static __always_inline const struct port *packet_port(const struct packet *p)
+/* Which table of ports is about the packet's destination: that of this host, or of a Target. */
+static __always_inline __u32 packet_class(const struct packet *p)
 {
-	const struct port *port = table(&ports);
+	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.remote_count; i++) {
+		const volatile struct source *remote = &settings.remote[i];
+
+		if (remote->family == p->source.family &&
+		    remote->word_be[0] == p->destination_be[0] &&
+		    remote->word_be[1] == p->destination_be[1] &&
+		    remote->word_be[2] == p->destination_be[2] &&
+		    remote->word_be[3] == p->destination_be[3])
+			return 1 + i;
+	}
+	return 0;
+}
+
+/* What the config says of the packet's port, or NULL where it has none. */
+static __always_inline const struct port *packet_port(const struct packet *p, __u32 class)
+{
+	const struct port *port = bpf_map_lookup_elem(&ports, &class);
 	__u32 index = p->number + (p->proto == PROTO_TCP ? 0 :
 				   p->proto == PROTO_UDP ? 65536 : PORT_ICMP_FIRST);
 
@@ -68,12 +85,26 @@ static __always_inline bool packet_is_dhcp(const struct packet *p)
 	       (from == bpf_htons(546) && to == bpf_htons(547));
 }
 
-/* Whether the packet is a knock of @stream, as far as can be said without its port. */
+/* Whether the packet is a knock of @stream, as far as its flags say. */
 static __always_inline bool packet_knocks(const struct packet *p, const volatile struct stream *s)
 {
+	if (!s->used)
+		return false;
 	if (p->proto == PROTO_TCP)
 		return (p->flags & s->mask) == s->value;
 	return p->proto == PROTO_UDP || settings.icmp;
+}
+
+/* Whether it goes where the stream's doors expect their knocks; @class as of packet_class(). */
+static __always_inline bool packet_aims(const struct packet *p, const volatile struct stream *s,
+					__u32 class)
+{
+	if (!s->family)
+		return !class;
+	return s->family == p->source.family && s->target_be[0] == p->destination_be[0] &&
+	       s->target_be[1] == p->destination_be[1] &&
+	       s->target_be[2] == p->destination_be[2] &&
+	       s->target_be[3] == p->destination_be[3];
 }
 
 /* A name for a TCP segment, by which its retransmissions are known. */
@@ -91,6 +122,8 @@ static __always_inline __u32 segment_id(const struct packet *p)
 /* Whether the packet is a knock of some stream. */
 static __always_inline bool packet_is_knock(const struct packet *p)
 {
+	if (settings.only_ipv4 && p->source.family == 6)
+		return false;
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++)
 		if (packet_knocks(p, &settings.stream[i]))
 			return true;
@@ -124,23 +157,27 @@ static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct p
 
 /*
  * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether one
- * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts.
+ * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts
+ * that are no Target.
  */
 __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol, __u64 now)
 {
 	const struct presence *present = table(&presence);
 	struct knock knock = { .now = now, .symbol = symbol };
 	bool cleared = false;
+	__u32 class;
 
 	if (!p || !present)
 		return false;
-	if (packet_is_foreign(ctx, p))
+	class = packet_class(p);
+	if (!class && packet_is_foreign(ctx, p))
 		return false;
-	if (!symbol && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
+	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
 		return false;
 	knock.hash = source_hash(present->key, &p->source);
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
-		if (!packet_knocks(p, &settings.stream[i]))
+		if (!packet_knocks(p, &settings.stream[i]) ||
+		    !packet_aims(p, &settings.stream[i], class))
 			continue;
 		knock.source = p->source;
 		knock.source.stream = i;
@@ -166,16 +203,62 @@ static __always_inline struct flow packet_flow(const struct packet *p)
 	return flow;
 }
 
+/* Whether the TCP segment starts a connection. */
+static __always_inline bool packet_starts(const struct packet *p)
+{
+	return (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* What is asked of flows about a packet: may this datagram pass, this connection begin, go on? */
+enum flow_question { FLOW_DATAGRAM, FLOW_BEGINS, FLOW_TALKS };
+
+__noinline int packet_flow_judge(const struct packet *p, __u32 question, __u32 area, __u64 now)
+{
+	struct source owner;
+	struct flow flow;
+	__u64 hash;
+
+	if (!p)
+		return REASON_CLOSED;
+	owner = source_owner(&p->source);
+	if (!source_present(&owner, now, &hash))
+		return question == FLOW_TALKS ? REASON_SOCKET : REASON_CLOSED;
+	flow = packet_flow(p);
+	if (question == FLOW_DATAGRAM)
+		return flow_admitted(&owner, hash, &flow, area, now);
+	if (!settings.connections)
+		return REASON_CLOSED;
+	return question == FLOW_BEGINS ? connection_admitted(&owner, hash, &flow, area, now) :
+					 connection_settle(&owner, hash, &flow, area, now);
+}
+
+/*
+ * A TCP connection to a port of a door that may count them begins, as far as anybody can tell. One
+ * whose socket talks already was sent again, and counted before.
+ */
+static __always_inline bool admit_connection(const struct packet *p, int socket, __u32 area,
+					     __u64 now)
+{
+	if (!settings.connections || socket == SOCKET_TALKS)
+		return admit_by_grant(&p->source, area, now);
+	return packet_flow_judge(p, FLOW_BEGINS, area, now) == REASON_GRANTED;
+}
+
 /* A TCP segment to a protected port. Only a grant admits what starts a connection: the lookup
  * finds TIME_WAIT sockets too, which Linux opens again on a SYN. */
 static __always_inline enum reason segment_judge(struct xdp_md *ctx, const struct packet *p,
 						 const struct port *port, __u64 now)
 {
-	bool starts = (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	bool starts = packet_starts(p);
+	int socket = SOCKET_NONE;
 
-	if (!starts && socket_lookup(ctx, p) == SOCKET_TALKS)
+	if (!starts || settings.connections)
+		socket = socket_lookup(ctx, p);
+	if (!starts && settings.connections && socket == SOCKET_TALKS)
+		return packet_flow_judge(p, FLOW_TALKS, port->area, now);
+	if (!starts && socket_connected(socket))
 		return REASON_SOCKET;
-	if (admit_by_grant(&p->source, port->area, now))
+	if (admit_connection(p, socket, port->area, now))
 		return REASON_GRANTED;
 	/* A connection bound to a stacked device is not found from here. Without a SYN nothing
 	 * starts, but by a SYN cookie, and that the inner door judges. */
@@ -188,12 +271,25 @@ static __always_inline enum reason segment_judge(struct xdp_md *ctx, const struc
 static __always_inline enum reason datagram_judge(struct xdp_md *ctx, const struct packet *p,
 						  const struct port *port, __u64 now)
 {
-	struct flow flow = packet_flow(p);
-	enum reason reason = admit_datagram(&p->source, &flow, port->area, now);
+	enum reason reason = packet_flow_judge(p, FLOW_DATAGRAM, port->area, now);
 
-	if (reason == REASON_CLOSED && !p->group && socket_lookup(ctx, p) == SOCKET_TALKS)
+	if (reason == REASON_CLOSED && !p->group && socket_connected(socket_lookup(ctx, p)))
 		return REASON_SOCKET;
 	return reason;
+}
+
+/*
+ * A packet to a protected port of another host, a Target, that this one forwards to. It has no
+ * socket here: flows stand for its conversations. Only a grant admits what starts one.
+ */
+__noinline int remote_judge(const struct packet *p, __u32 area, __u64 now)
+{
+	if (!p)
+		return REASON_CLOSED;
+	/* Nor does a SYN that is refused end a flow: anybody may send it. */
+	if (p->proto == PROTO_TCP && packet_starts(p) && !admit_by_grant(&p->source, area, now))
+		return REASON_CLOSED;
+	return packet_flow_judge(p, FLOW_DATAGRAM, area, now);
 }
 
 /* Whether @word_be is an address of this host. */
@@ -229,19 +325,24 @@ static __always_inline enum reason closed_reason(const struct packet *p, __u64 n
 }
 
 static __always_inline enum reason protected_judge(struct xdp_md *ctx, const struct packet *p,
-						   const struct port *port, __u64 now)
+						   const struct port *port, __u32 class, __u64 now)
 {
 	enum reason reason;
 
 	if (source_trusted(&p->source, port->area))
 		return REASON_TRUSTED;
-	reason = p->proto == PROTO_TCP ? segment_judge(ctx, p, port, now) :
-					 datagram_judge(ctx, p, port, now);
-	if (reason != REASON_CLOSED)
+	if (class)
+		reason = remote_judge(p, port->area, now);
+	else if (p->proto == PROTO_TCP)
+		reason = segment_judge(ctx, p, port, now);
+	else
+		reason = datagram_judge(ctx, p, port, now);
+	if (reason != REASON_CLOSED && reason != REASON_CLOSED_UNPAID)
 		return reason;
-	if (packet_is_foreign(ctx, p))
+	if (!class && reason == REASON_CLOSED && packet_is_foreign(ctx, p))
 		return REASON_FORWARDED;
-	reason = closed_reason(p, now);
+	if (!class && reason == REASON_CLOSED)
+		reason = closed_reason(p, now);
 	/* What is handed on the inner door refuses, and counts. */
 	if (reason != REASON_CLOSED_HANDED_ON)
 		port_refused(port, &p->source, p->proto, p->number, reason, now);
@@ -250,23 +351,39 @@ static __always_inline enum reason protected_judge(struct xdp_md *ctx, const str
 
 /*
  * What cannot be read to its port goes to the inner door, where that stands and will be asked.
- * Where this host forwards that may be to another host, whose ports are not ours to guard.
+ * Where this host forwards that may be to another host, whose ports are not ours to guard unless a
+ * door's Target names it.
  */
 static __always_inline enum reason unreadable_judge(const struct packet *p,
 						    enum packet_result result)
 {
-	if (result == PACKET_UNREADABLE && settings.inner && !p->group &&
+	if (result == PACKET_UNREADABLE && settings.inner && !p->group && !packet_class(p) &&
 	    !address_is_ours(p->source.word_be, p->source.family))
 		return REASON_UNREADABLE_HANDED_ON;
 	return REASON_UNREADABLE;
+}
+
+/* Whether the frame begins with an Ethernet header, else with that of IP. */
+static __always_inline bool frame_is_ethernet(const struct xdp_md *ctx)
+{
+	__u32 device;
+
+	if (settings.frames != FRAMES_MIXED)
+		return settings.frames == FRAMES_ETHERNET;
+	device = ctx->ingress_ifindex;
+	for (int i = 0; i < KNOCKD_INTERFACES_MAX && surroundings.ip[i]; i++)
+		if (surroundings.ip[i] == device)
+			return false;
+	return true;
 }
 
 static __always_inline enum reason packet_judge(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);
 	struct packet p = {};
-	enum packet_result result = packet_parse(&c, settings.ethernet, &p);
+	enum packet_result result = packet_parse(&c, frame_is_ethernet(ctx), &p);
 	const struct port *port;
+	__u32 class;
 	bool knocks;
 	__u64 now;
 
@@ -279,7 +396,8 @@ static __always_inline enum reason packet_judge(struct xdp_md *ctx)
 	if (result != PACKET_READ)
 		return unreadable_judge(&p, result);
 
-	port = packet_port(&p);
+	class = packet_class(&p);
+	port = packet_port(&p, class);
 	if (!port)
 		return REASON_OTHER;
 	knocks = !p.group && packet_is_knock(&p);
@@ -291,7 +409,7 @@ static __always_inline enum reason packet_judge(struct xdp_md *ctx)
 	if (port->symbol && knocks)
 		packet_count(ctx, &p, port->symbol, now);
 	if (port->guard)
-		return protected_judge(ctx, &p, port, now);
+		return protected_judge(ctx, &p, port, class, now);
 	if (port->symbol)
 		return REASON_KNOCK;
 	return packet_is_known(&p, now) && packet_count(ctx, &p, 0, now) ? REASON_STRAY :
@@ -362,8 +480,7 @@ static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
 {
 	struct packet p = lookup_packet(ctx);
 	__u32 device = ctx->ingress_ifindex;
-	const struct port *port = p.proto == PROTO_NONE ? NULL : packet_port(&p);
-	struct flow flow;
+	const struct port *port = p.proto == PROTO_NONE ? NULL : packet_port(&p, 0);
 	__u64 now;
 
 	if (!port || !port->guard || !bpf_map_lookup_elem(&guarded, &device))
@@ -372,11 +489,10 @@ static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
 	if (source_trusted(&p.source, port->area))
 		return REASON_INNER_TRUSTED;
 	if (p.proto == PROTO_TCP) {
-		if (admit_by_grant(&p.source, port->area, now))
+		if (admit_connection(&p, SOCKET_NONE, port->area, now))
 			return REASON_INNER_GRANTED;
 	} else {
-		flow = packet_flow(&p);
-		switch (admit_datagram(&p.source, &flow, port->area, now)) {
+		switch (packet_flow_judge(&p, FLOW_DATAGRAM, port->area, now)) {
 		case REASON_FLOW:
 			return REASON_INNER_FLOW;
 		case REASON_GRANTED:

@@ -17,7 +17,7 @@
 #define CONFIG_TABLE(name, size)                                                                   \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
-		__uint(max_entries, 1);                                                            \
+		__uint(max_entries, 1);   /* at load: one a class, of ports */                     \
 		__uint(key_size, sizeof(__u32));                                                   \
 		__uint(value_size, size); /* at load, but for ports */                             \
 		__uint(map_flags, BPF_F_RDONLY_PROG);                                              \
@@ -117,7 +117,28 @@ struct {
 	__type(value, __u64);
 } quotas SEC(".maps");
 
-/* UDP conversations that a grant admitted. Full: the one idle longest is forgotten. */
+/* Door → the one-time sequence that opened it last, by the name that struct door gives it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KNOCKD_DOOR_NUMBERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} spent SEC(".maps");
+
+/* Door → a rate (enum limit) of openings that others hear of and that cost the opener nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KNOCKD_DOOR_NUMBERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} told SEC(".maps");
+
+/*
+ * Conversations that a grant admitted: UDP, forwarded, and TCP of doors that count connections.
+ * Full: the one idle longest is forgotten.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536); /* at load: Max_Flows */
@@ -207,6 +228,12 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);
 } events SEC(".maps");
+
+/* struct event, to the helper: doors with DOOR_TASKS that opened or closed. Full: counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} tasks SEC(".maps");
 
 /* The one value of a map that has no more. */
 static __always_inline void *table(void *map)

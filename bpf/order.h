@@ -26,9 +26,15 @@ static __always_inline enum order_result order_open(const struct order_form *for
 	if (!p)
 		return ORDER_NO_DOOR;
 	hash = source_hash(p->key, &owner);
-	presence_extend(p, hash, until);
-	if (grant_give(door, d, &owner, hash, now, until, true, &renewed) != REASON_OPENED)
-		return ORDER_FULL;
+	if (!(d->flags & DOOR_GRANTS)) {
+		until = 0;
+	} else {
+		presence_extend(p, hash, until);
+		if (grant_give(door, d, &owner, hash, now, until, true, &renewed) != REASON_OPENED)
+			return ORDER_FULL;
+	}
+	if (d->flags & DOOR_TASKS)
+		task_tell(EVENT_OPENED, source, door, now);
 	event = event_begin(EVENT_OPENED, source, now);
 	if (event) {
 		event->door = door;
@@ -49,6 +55,8 @@ static __always_inline enum order_result order_close(const struct order_form *fo
 
 	if (count <= 0)
 		return ORDER_NOTHING;
+	if (d->flags & DOOR_TASKS)
+		task_tell(EVENT_CLOSED, source, form->door, now);
 	event = event_begin(EVENT_CLOSED, source, now);
 	if (event) {
 		event->door = form->door;

@@ -11,7 +11,7 @@ __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 no
 #define STATE_ALIVE(a, p, state, head, now, root) sequence_alive(p, state, head, now, root)
 #include "sequence.h"
 
-enum { STAGES_PER_SECOND = 10, PROGRESS_TRIES = 8, QUOTA_TRIES = 4 };
+enum { STAGES_PER_SECOND = 10, OPENINGS_PER_SECOND = 100, PROGRESS_TRIES = 8, QUOTA_TRIES = 4 };
 
 /* One knock, and all that its consequences need. */
 struct knock {
@@ -112,6 +112,12 @@ static __always_inline struct grant *bucket_cell(__u64 hash, int cell)
 	return bucket ? cell_grant(bucket, cell) : NULL;
 }
 
+/* How many connections a grant of the door is for. */
+static __always_inline __u32 door_uses(const struct door *d)
+{
+	return d->connections ? d->connections : ~0U;
+}
+
 /* Give @owner a grant for @door, or renew the one it has; @forced: the quota only counts it. */
 static __always_inline enum reason grant_give(__u32 door, const struct door *d,
 					      const struct source *owner, __u64 hash, __u64 now,
@@ -136,6 +142,7 @@ static __always_inline enum reason grant_give(__u32 door, const struct door *d,
 		/* What an administrator gave for longer no knock shortens. */
 		if (!forced && *renewed && grant_expiry(word) > until)
 			new = word;
+		g->uses = door_uses(d);
 		if (__sync_val_compare_and_swap(&g->word, word, new) == word) {
 			g->flows = 0;
 			return REASON_OPENED;
@@ -151,6 +158,7 @@ static __always_inline enum reason grant_give(__u32 door, const struct door *d,
 			quota_return(door, d, 1);
 		return REASON_REFUSED_FULL;
 	}
+	g->uses = door_uses(d);
 	__sync_lock_test_and_set(&g->word, new);
 	return REASON_OPENED;
 }
@@ -172,6 +180,33 @@ static __always_inline enum order_result trial_confirm(__u64 now)
 	return ORDER_DONE;
 }
 
+/* Whether the sequence of @door may open it: a one-time sequence does so but once. */
+static __always_inline bool once_take(__u32 door, const struct door *d)
+{
+	__u64 *last = d->once ? bpf_map_lookup_elem(&spent, &door) : NULL;
+	__u64 old = last ? *(volatile __u64 *)last : 0;
+
+	if (!d->once)
+		return true;
+	return last && old != d->once &&
+	       __sync_val_compare_and_swap(last, old, d->once) == old;
+}
+
+/*
+ * Whether one more opening of @door may be told to the helper, and to the log where it gives no
+ * grants: who can send the knocks from forged addresses can open as often as he likes. A one-time
+ * sequence limits itself.
+ */
+static __always_inline bool opening_take(__u32 door, const struct door *d, __u64 now)
+{
+	__u64 *limit;
+
+	if ((d->flags & (DOOR_GRANTS | DOOR_TASKS)) == DOOR_GRANTS || d->once)
+		return true;
+	limit = bpf_map_lookup_elem(&told, &door);
+	return limit && rate_take(limit, now, OPENINGS_PER_SECOND);
+}
+
 /* The sequence of @door is complete: open it for the source of @k, and tell. */
 __noinline int door_open(const struct knock *k, __u32 door)
 {
@@ -179,9 +214,9 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	const struct door *d = door_at(door);
 	struct event *event;
 	struct source owner;
-	enum reason reason = REASON_REFUSED_SOURCE;
+	enum reason reason;
 	__u64 *opened;
-	bool renewed = false;
+	bool renewed = false, telling;
 	__u64 hash, until;
 
 	if (!k || !p || !d)
@@ -189,16 +224,34 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	owner = source_owner(&k->source);
 	hash = source_hash(p->key, &owner);
 	until = d->open_time ? k->now + d->open_time : GRANT_FOREVER;
-	if (source_may_knock(&k->source, door)) {
+	if (!source_may_knock(&k->source, door)) {
+		reason = REASON_REFUSED_SOURCE;
+	} else if (!once_take(door, d)) {
+		reason = REASON_REFUSED_SPENT;
+	} else if (d->flags & DOOR_GRANTS) {
 		presence_extend(p, hash, until);
 		reason = grant_give(door, d, &owner, hash, k->now, until, false, &renewed);
+	} else {
+		until = 0;
+		reason = REASON_OPENED;
 	}
 	reason_count(reason);
+	telling = reason != REASON_OPENED || opening_take(door, d, k->now);
+	/* Also where no grant was to be had: the sequence is spent, and the helper marks it. */
+	if (!telling)
+		task_lose();
+	else if (d->flags & DOOR_TASKS &&
+		 (reason == REASON_OPENED || (d->once && reason != REASON_REFUSED_SOURCE &&
+					      reason != REASON_REFUSED_SPENT)))
+		task_tell(reason == REASON_OPENED ? EVENT_OPENED : EVENT_REFUSED, &k->source, door,
+			  k->now);
 	if (reason == REASON_OPENED)
 		trial_confirm(k->now);
 	opened = reason == REASON_OPENED ? bpf_map_lookup_elem(&door_counters, &door) : NULL;
 	if (opened)
 		++*opened;
+	if (!telling && !(d->flags & DOOR_GRANTS))
+		return 0;
 	event = event_begin(opened ? EVENT_OPENED : EVENT_REFUSED, &k->source, k->now);
 	if (event) {
 		event->door = door;
@@ -213,7 +266,7 @@ __noinline int door_open(const struct knock *k, __u32 door)
 /* Whether flows of the door's grants can outlive them. */
 static __always_inline bool door_has_flows(const struct door *d)
 {
-	return d->datagrams && d->open_time;
+	return d->flags & DOOR_FLOWS && d->open_time;
 }
 
 /* When no flow can be alive any more that had its last packet by now. */
@@ -279,9 +332,12 @@ __noinline int door_close(const struct knock *k, __u32 door)
 	if (!k || !d || grant_close(&k->source, door, d, k->now) <= 0)
 		return 0;
 	reason_count(REASON_CLOSED_BY_KNOCK);
+	if (d->flags & DOOR_TASKS)
+		task_tell(EVENT_CLOSED, &k->source, door, k->now);
 	event = event_begin(EVENT_CLOSED, &k->source, k->now);
 	if (event) {
 		event->door = door;
+		event->reason = REASON_CLOSED_BY_KNOCK;
 		bpf_ringbuf_submit(event, 0);
 	}
 	return 0;

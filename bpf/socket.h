@@ -7,7 +7,13 @@
 #include "packet.h"
 
 /* Socket states as struct bpf_sock shows them (include/net/tcp_states.h). */
-enum { SOCKET_ESTABLISHED = 1, SOCKET_LISTEN = 10 };
+enum {
+	SOCKET_ESTABLISHED = 1,
+	SOCKET_SYN_RECV = 3,
+	SOCKET_TIME_WAIT = 6,
+	SOCKET_LISTEN = 10,
+	SOCKET_NEW_SYN_RECV = 12,
+};
 
 enum { ADDRESS_FAMILY_IPV4 = 2, ADDRESS_FAMILY_IPV6 = 10 };
 
@@ -27,14 +33,36 @@ static __always_inline __u32 packet_tuple(const struct packet *p, struct bpf_soc
 	return sizeof(tuple->ipv6);
 }
 
-enum socket_kind { SOCKET_NONE, SOCKET_LISTENS, SOCKET_TALKS };
+enum socket_kind {
+	SOCKET_NONE,
+	SOCKET_LISTENS, /* for anybody */
+	SOCKET_BEGINS,  /* TCP, half open */
+	SOCKET_TALKS,   /* TCP in any other state; UDP that is connected */
+	SOCKET_ENDED,   /* TCP, TIME_WAIT */
+};
 
-/**
- * socket_lookup() - What socket of this host a TCP or UDP packet would meet.
- *
- * Return: SOCKET_TALKS for a TCP socket in any state but LISTEN (half-open and TIME_WAIT ones too)
- * and for a connected UDP socket; SOCKET_LISTENS for one that waits for anybody; SOCKET_NONE.
- */
+/* Whether the socket is of one conversation. */
+static __always_inline bool socket_connected(int kind)
+{
+	return kind >= SOCKET_BEGINS;
+}
+
+static __always_inline enum socket_kind segment_socket(__u32 state)
+{
+	switch (state) {
+	case SOCKET_LISTEN:
+		return SOCKET_LISTENS;
+	case SOCKET_SYN_RECV:
+	case SOCKET_NEW_SYN_RECV:
+		return SOCKET_BEGINS;
+	case SOCKET_TIME_WAIT:
+		return SOCKET_ENDED;
+	default:
+		return SOCKET_TALKS;
+	}
+}
+
+/** socket_lookup() - What socket of this host a TCP or UDP packet would meet: enum socket_kind. */
 __noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
 {
 	struct bpf_sock_tuple tuple = {};
@@ -52,7 +80,7 @@ __noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
 			return SOCKET_NONE;
 		state = socket->state;
 		bpf_sk_release(socket);
-		return state == SOCKET_LISTEN ? SOCKET_LISTENS : SOCKET_TALKS;
+		return segment_socket(state);
 	}
 	socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	*flag = 0;

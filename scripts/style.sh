@@ -60,7 +60,8 @@ for file in "${files[@]}"; do
 done
 
 # Config and kernel meet in include/knockd/ and load.c; who else asks the kernel is listed here.
-kernel='counters|ctl|datapath|entries|generation|link|load|migrate|pins|surround|sweep'
+kernel='counters|ctl|datapath|doors|entries|generation|link|load|migrate|pinned|pins'
+kernel+='|surround|sweep|trial'
 mapfile -t some < <(printf '%s\n' "${program[@]}" | grep -E '^(src|include)/')
 search '#[[:space:]]*include.*\.skel\.h' "${some[@]}" | { grep -v '^src/load\.c:' || true; } |
 	complain 'only src/load.c includes the skeleton'
@@ -68,7 +69,9 @@ search '#[[:space:]]*include.*(bpf/libbpf|bpf/bpf|bpf/btf)\.h' "${some[@]}" |
 	{ grep -vE "^src/($kernel)\.c:" || true; } |
 	complain "only src/($kernel).c include libbpf"
 # What runs without privileges knows nothing of those who have them.
-search '#include "(bpffs|config|datapath|entries|load|migrate|pins|surround|sweep)\.h"' \
+helpers='bpffs|commands|config|datapath|debts|doors|entries|folders|guard|load|migrate|pinned'
+helpers+='|pins|surround|sweep|tasks'
+search "#include \"($helpers)\\.h\"" \
 	src/loop.c src/events.c |
 	complain 'the loop asks the helper'
 

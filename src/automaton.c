@@ -30,6 +30,7 @@ struct builder {
 	struct pattern *pattern; /* sorted by stream, then as words are */
 	size_t pattern_count;
 	struct node *node;       /* one a state */
+	__u16 *symbol;           /* PORT_COUNT: of each port that is a knock anywhere */
 	__u32 symbols;           /* given so far */
 	__u32 states_in_force;
 };
@@ -37,15 +38,13 @@ struct builder {
 /* ---- patterns ---- */
 
 /* The symbol of a knock, given to it when it is first seen; 0 when there are too many. */
-static __u16 symbol_of(struct builder *b, struct compiled *c, const struct conf_knock *knock)
+static __u16 symbol_of(struct builder *b, const struct conf_knock *knock)
 {
-	struct port *port = &c->port[port_index(knock->proto, knock->number)];
+	__u16 *symbol = &b->symbol[port_index(knock->proto, knock->number)];
 
-	if (!port->symbol && b->symbols < 0xffff)
-		port->symbol = ++b->symbols;
-	if (knock->proto == CONF_ICMP)
-		c->settings.icmp = 1;
-	return port->symbol;
+	if (!*symbol && b->symbols < 0xffff)
+		*symbol = ++b->symbols;
+	return *symbol;
 }
 
 static __u32 jiffies_short(__u32 seconds, unsigned int hz)
@@ -71,29 +70,41 @@ static int pattern_compare(const void *left, const void *right)
 	return (int)a->action - (int)b->action;
 }
 
+static int too_many(struct builder *b, const struct conf_door *door)
+{
+	message_add(b->messages, MESSAGE_ERROR, door->line,
+		    "door '%s' needs one more combination of TCPFlags and Target than the %d there "
+		    "may be", door->name, KNOCKD_STREAMS_MAX);
+	return -EINVAL;
+}
+
 static int pattern_add(struct builder *b, struct compiled *c, __u32 door, enum match_action action)
 {
 	const struct conf_door *d = &b->conf->door[door];
 	const struct conf_sequence *sequence =
 		action == MATCH_OPEN ? &d->sequence : &d->close_sequence;
 	struct pattern *p = &b->pattern[b->pattern_count];
+	struct stream stream = numbering_door_stream(d);
+	struct port *port = c->port + (size_t)numbering_class(c, d) * PORT_COUNT;
 
 	if (!sequence->len)
 		return 0;
-	p->stream = numbering_stream(b->numbering, c, &d->flags);
-	if (p->stream == KNOCKD_STREAMS_MAX) {
-		message_add(b->messages, MESSAGE_ERROR, d->line,
-			    "door '%s' needs one more kind of TCPFlags than the %d there may be",
-			    d->name, KNOCKD_STREAMS_MAX);
-		return -EINVAL;
-	}
+	p->stream = numbering_stream(b->numbering, c, &stream);
+	if (p->stream == KNOCKD_STREAMS_MAX)
+		return too_many(b, d);
 	for (unsigned int i = 0; i < sequence->len; i++) {
-		if (!symbol_of(b, c, &sequence->knock[i])) {
+		const struct conf_knock *knock = &sequence->knock[i];
+		__u16 symbol = symbol_of(b, knock);
+
+		if (!symbol) {
 			message_add(b->messages, MESSAGE_ERROR, sequence->line,
 				    "more than %d different knocks in one config", 0xffff);
 			return -EINVAL;
 		}
-		p->port[i] = port_index(sequence->knock[i].proto, sequence->knock[i].number);
+		p->port[i] = port_index(knock->proto, knock->number);
+		port[p->port[i]].symbol = symbol;
+		if (knock->proto == CONF_ICMP)
+			c->settings.icmp = 1;
 	}
 	p->len = sequence->len;
 	p->door = door;
@@ -105,9 +116,9 @@ static int pattern_add(struct builder *b, struct compiled *c, __u32 door, enum m
 	return 0;
 }
 
-/* Flags of the one stream that a config without any sequence has; nothing is a knock in it. */
-static const struct conf_flags idle_flags = {
-	.mask = CONF_TCP_SYN | CONF_TCP_ACK, .value = CONF_TCP_SYN,
+/* The one stream that a config without any sequence has; nothing is a knock in it. */
+static const struct stream idle_stream = {
+	.mask = CONF_TCP_SYN | CONF_TCP_ACK, .value = CONF_TCP_SYN, .used = 1,
 };
 
 static void streams_set(struct compiled *c)
@@ -115,13 +126,9 @@ static void streams_set(struct compiled *c)
 	struct settings *s = &c->settings;
 
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX; i++) {
-		/* No segment is a knock of a stream that is not there. */
-		s->stream[i] = (struct stream){ .value = 1, .root = i };
-		if (!c->path[i].used)
-			continue;
-		s->stream[i].mask = c->path[i].port >> 8;
-		s->stream[i].value = c->path[i].port;
-		s->stream_count = i + 1;
+		s->stream[i].root = i;
+		if (c->path[i].used)
+			s->stream_count = i + 1;
 	}
 }
 
@@ -133,17 +140,20 @@ static int patterns_make(struct builder *b, struct compiled *c)
 	b->pattern = calloc(2 * conf->door_count + 1, sizeof(*b->pattern));
 	if (!b->pattern)
 		return -ENOMEM;
-	for (size_t i = 0; i < conf->door_count; i++)
+	for (size_t i = 0; i < conf->door_count; i++) {
+		struct stream stream = numbering_door_stream(&conf->door[i]);
+
 		if (conf->door[i].sequence.len || conf->door[i].close_sequence.len)
-			numbering_stream_keep(b->numbering, c, &conf->door[i].flags);
+			numbering_stream_keep(b->numbering, c, &stream);
+	}
 	for (size_t i = 0; i < conf->door_count && !error; i++) {
 		error = pattern_add(b, c, i, MATCH_OPEN);
 		if (!error)
 			error = pattern_add(b, c, i, MATCH_CLOSE);
 	}
 	if (!error && !b->pattern_count) {
-		numbering_stream_keep(b->numbering, c, &idle_flags);
-		numbering_stream(b->numbering, c, &idle_flags);
+		numbering_stream_keep(b->numbering, c, &idle_stream);
+		numbering_stream(b->numbering, c, &idle_stream);
 	}
 	streams_set(c);
 	qsort(b->pattern, b->pattern_count, sizeof(*b->pattern), pattern_compare);
@@ -175,7 +185,7 @@ static __u32 state_add(struct builder *b, struct compiled *c, __u32 parent, __u3
 {
 	__u32 i = numbering_state(b->numbering, c, parent, port);
 
-	c->state[i] = (struct state){ .symbol = c->port[port].symbol, .depth = depth };
+	c->state[i] = (struct state){ .symbol = b->symbol[port], .depth = depth };
 	c->path[i] = (struct path){ .parent = parent, .port = port, .used = 1 };
 	b->node[i].first = pattern;
 	if (i >= c->settings.state_count)
@@ -278,7 +288,7 @@ static __u32 root_of(const struct compiled *c, __u32 state)
 }
 
 /* Removed states too; where their last port is no knock any more, no edge has its symbol 0. */
-static void fails_make(struct compiled *c)
+static void fails_make(const struct builder *b, struct compiled *c)
 {
 	struct automaton a = automaton_of(c);
 
@@ -291,7 +301,7 @@ static void fails_make(struct compiled *c)
 				continue;
 			c->state[i].fail = depth == 1 ? path->parent :
 						state_next(&a, c->state[path->parent].fail,
-							   c->port[path->port].symbol,
+							   b->symbol[path->port],
 							   root_of(c, i));
 		}
 	}
@@ -418,21 +428,24 @@ static int stages_make(struct builder *b, struct compiled *c)
 	for (size_t d = 0; d < b->conf->door_count; d++) {
 		const struct conf_door *door = &b->conf->door[d];
 		const struct conf_sequence *sequence = &door->sequence;
-		__u32 at = sequence->len ? numbering_stream(b->numbering, c, &door->flags) : 0;
+		struct stream stream = numbering_door_stream(door);
+		__u32 at = sequence->len ? numbering_stream(b->numbering, c, &stream) : 0;
 
 		for (unsigned int i = 0; i < sequence->len; i++) {
 			const struct conf_knock *knock = &sequence->knock[i];
 			struct stage *stage;
 
-			at = edge_next(&a, at, symbol_of(b, c, knock));
+			at = edge_next(&a, at, symbol_of(b, knock));
 			stage = &c->stage[at];
 			if (stage->count < STAGE_DOORS_MAX)
 				stage->door[stage->count++] = b->numbering->door[d];
 		}
 	}
 	for (__u32 i = 0; i < c->settings.state_count; i++)
-		if (state_in_force(c, i))
+		if (state_in_force(c, i)) {
 			c->stage[i].depth = c->state[i].depth;
+			c->stage[i].timeout = c->state[i].timeout;
+		}
 	return 0;
 }
 
@@ -452,7 +465,8 @@ static int builder_run(struct builder *b, struct compiled *c)
 	int error;
 
 	b->node = calloc(b->numbering->state_room, sizeof(*b->node));
-	if (!b->node)
+	b->symbol = calloc(PORT_COUNT, sizeof(*b->symbol));
+	if (!b->node || !b->symbol)
 		return -ENOMEM;
 	error = patterns_make(b, c);
 	if (error)
@@ -463,7 +477,7 @@ static int builder_run(struct builder *b, struct compiled *c)
 	error = edges_make(b, c);
 	if (error)
 		return error;
-	fails_make(c);
+	fails_make(b, c);
 	error = matches_make(b, c);
 	return error ? error : stages_make(b, c);
 }
@@ -476,5 +490,6 @@ int automaton_make(const struct conf *conf, struct numbering *n, struct compiled
 
 	free(b.pattern);
 	free(b.node);
+	free(b.symbol);
 	return error;
 }

@@ -20,7 +20,7 @@ bool cell_read(const struct grant *cell, __u64 now, struct grant *out)
 		for (int j = 0; j < 4; j++)
 			out->address_be[j] = shared->address_be[j];
 		out->flows = shared->flows;
-		out->zero = 0;
+		out->uses = shared->uses;
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		/* The word may be the same again when the cell has changed hands. */
 		if (grant_door(out->word) != GRANT_DOOR_BUSY &&
@@ -108,6 +108,8 @@ bool cell_put(struct grant_bucket *bucket, const struct grant *cell, __u64 now)
 		same->word = word_better(word, cell->word);
 		if (same->flows < cell->flows)
 			same->flows = cell->flows;
+		if (same->uses < cell->uses)
+			same->uses = cell->uses;
 		return true;
 	}
 	for (int i = 0; i < GRANT_CELLS; i++) {

@@ -103,12 +103,14 @@ static size_t edges_of_ranges(const struct conf *conf, enum conf_proto proto, __
 	return count;
 }
 
-static void doors_at(const struct conf *conf, const struct numbering *n, enum conf_proto proto,
-		     __u32 number, __u64 *doors)
+static void doors_at(const struct conf *conf, const struct numbering *n, const struct compiled *c,
+		     __u32 class, enum conf_proto proto, __u32 number, __u64 *doors)
 {
 	for (size_t d = 0; d < conf->door_count; d++) {
 		const struct conf_ranges *open = &conf->door[d].open;
 
+		if (numbering_class(c, &conf->door[d]) != class)
+			continue;
 		for (size_t i = 0; i < open->count; i++) {
 			const struct conf_range *range = &open->at[i];
 
@@ -138,17 +140,19 @@ static int guards_make(struct compiled *c)
 	c->guard = calloc((size_t)c->settings.guard_count + 1, sizeof(*c->guard));
 	if (!c->guard)
 		return -ENOMEM;
-	for (__u32 i = 0; i < PORT_ICMP_FIRST; i++)
+	for (size_t i = 0; i < (size_t)(1 + c->settings.remote_count) * PORT_COUNT; i++)
 		if (c->port[i].guard)
 			c->guard[c->port[i].guard - 1] = (struct guard){
-				.proto = i < 65536 ? PROTO_TCP : PROTO_UDP, .number = i,
+				.proto = i % PORT_COUNT < 65536 ? PROTO_TCP : PROTO_UDP,
+				.number = i % PORT_COUNT,
 			};
 	return 0;
 }
 
 static int ports_protect(const struct conf *conf, struct numbering *n, struct compiled *c,
-			 enum conf_proto proto, struct areas *areas)
+			 __u32 class, enum conf_proto proto, struct areas *areas)
 {
+	struct port *port = c->port + (size_t)class * PORT_COUNT;
 	const __u32 *edge = areas->edge;
 	size_t edges = edges_of_ranges(conf, proto, areas->edge);
 
@@ -158,15 +162,15 @@ static int ports_protect(const struct conf *conf, struct numbering *n, struct co
 		if (edge[i] == edge[i + 1])
 			continue;
 		memset(areas->doors, 0, areas->words * sizeof(*areas->doors));
-		doors_at(conf, n, proto, edge[i], areas->doors);
+		doors_at(conf, n, c, class, proto, edge[i], areas->doors);
 		area = area_find(areas);
 		if (area < 0)
 			return area;
 		for (__u32 number = edge[i]; area && number < edge[i + 1]; number++) {
-			c->port[port_index(proto, number)].area = area;
-			numbering_guard(n, c, port_index(proto, number));
-			if (proto == CONF_UDP)
-				c->settings.udp_guarded = 1;
+			size_t index = port_index(proto, number);
+
+			port[index].area = area;
+			port[index].guard = numbering_guard(n, c, index);
 		}
 	}
 	return 0;
@@ -186,9 +190,12 @@ static int areas_make(const struct conf *conf, struct numbering *n, struct compi
 	areas.doors = calloc(areas.words, sizeof(*areas.doors));
 	if (!areas.row || !areas.edge || !areas.doors)
 		goto out;
-	error = ports_protect(conf, n, c, CONF_TCP, &areas);
-	if (!error)
-		error = ports_protect(conf, n, c, CONF_UDP, &areas);
+	error = 0;
+	for (__u32 class = 0; class <= c->settings.remote_count && !error; class++) {
+		error = ports_protect(conf, n, c, class, CONF_TCP, &areas);
+		if (!error)
+			error = ports_protect(conf, n, c, class, CONF_UDP, &areas);
+	}
 	if (error == -E2BIG) {
 		message_add(messages, MESSAGE_ERROR, 0, "the ranges of 'Open' overlap in more "
 			    "than %d ways; let doors open the same ranges", 0xffff);
@@ -340,6 +347,51 @@ out:
 
 /* ---- doors and what is left ---- */
 
+/* FNV-1a of its knocks and its line, so that the same sequence on two lines opens twice. */
+__u64 compile_once(const struct conf_door *door)
+{
+	__u64 name = (0xcbf29ce484222325ULL ^ door->one_time_line) * 0x100000001b3ULL;
+
+	if (!door->one_time_file || !door->one_time_line)
+		return 0;
+	for (unsigned int i = 0; i < door->sequence.len; i++) {
+		name = (name ^ door->sequence.knock[i].number) * 0x100000001b3ULL;
+		name = (name ^ door->sequence.knock[i].proto) * 0x100000001b3ULL;
+	}
+	return name ? name : 1;
+}
+
+static __u32 door_flags(const struct conf_door *door)
+{
+	__u32 flags = 0;
+
+	if (door->open.count || conf_door_owes(door))
+		flags |= DOOR_GRANTS;
+	for (size_t i = 0; i < door->open.count; i++)
+		if (door->open.at[i].proto == CONF_UDP || door->target.remote)
+			flags |= DOOR_FLOWS;
+	if (conf_door_commands(door) || door->one_time_file)
+		flags |= DOOR_TASKS;
+	return flags;
+}
+
+/* Seconds that a grant of @door lasts: without ports to open, as long as its stop command waits. */
+static __u32 door_time_s(const struct conf_door *door)
+{
+	return door->open.count ? door->open_time_s : door->commands.timeout_s ?
+	       door->commands.timeout_s : 1;
+}
+
+/* Jiffies for which a grant that was ended keeps its cell: until all its flows are idle, or none of
+ * its connections can be half open. */
+static __u64 door_linger(const struct door *door, const struct settings *s)
+{
+	__u64 flows = door->flags & DOOR_FLOWS ? s->udp_idle + 1 : 0;
+	__u64 unpaid = door->connections ? GRANT_UNPAID_S * s->second : 0;
+
+	return flows > unpaid ? flows : unpaid;
+}
+
 /*
  * Each door may count on its quota, and may hold twice that many grants for a moment. Four cells
  * for each grant leave room in every bucket even then.
@@ -356,18 +408,42 @@ static int doors_make(const struct conf *conf, const struct numbering *n, struct
 		const struct conf_door *from = &conf->door[d];
 		struct door *door = &c->door[n->door[d]];
 
-		for (size_t i = 0; i < from->open.count; i++)
-			if (from->open.at[i].proto == CONF_UDP)
-				door->datagrams = 1;
-		door->open_time = jiffies_from(from->open_time_s, n->hz);
-		/* A grant that was ended keeps its cell until all its flows are idle. */
+		door->flags = door_flags(from);
+		door->once = compile_once(from);
+		door->connections = from->connections;
+		if (door->flags & DOOR_FLOWS || door->connections)
+			c->settings.flows = 1;
+		if (door->connections)
+			c->settings.connections = 1;
+		door->open_time = jiffies_from(door_time_s(from), n->hz);
 		if (door->open_time)
-			door->window = door->open_time +
-				       (door->datagrams ? c->settings.udp_idle + 1 : 0);
+			door->window = door->open_time + door_linger(door, &c->settings);
 		door->quota = quota;
 	}
 	c->bucket_count = power_of_two((4 * quota * doors + GRANT_CELLS - 1) / GRANT_CELLS);
 	c->settings.bucket_mask = c->bucket_count - 1;
+	return 0;
+}
+
+/* The Targets that are other hosts. */
+static int remotes_make(const struct conf *conf, struct compiled *c, struct messages *messages)
+{
+	for (size_t d = 0; d < conf->door_count; d++) {
+		const struct conf_door *door = &conf->door[d];
+		struct stream stream = numbering_door_stream(door);
+		struct source *remote = &c->settings.remote[c->settings.remote_count];
+
+		if (!door->target.remote || numbering_class(c, door))
+			continue;
+		if (c->settings.remote_count == KNOCKD_STREAMS_MAX) {
+			message_add(messages, MESSAGE_ERROR, door->target.line, "more than %d "
+				    "different Targets that are other hosts", KNOCKD_STREAMS_MAX);
+			return -EINVAL;
+		}
+		remote->family = stream.family;
+		memcpy(remote->word_be, stream.target_be, sizeof(remote->word_be));
+		c->settings.remote_count++;
+	}
 	return 0;
 }
 
@@ -379,6 +455,7 @@ static void settings_make(struct compiled *c, const struct conf *conf, unsigned 
 		    conf->closed == CONF_CLOSED_ABORT ? CLOSED_ABORT : CLOSED_DROP;
 	s->udp_idle = jiffies_from(conf->udp_idle_s, hz);
 	s->second = hz;
+	s->only_ipv4 = conf->only_ipv4;
 	for (__u32 bit = 0; bit < conf->grant_prefix6; bit++)
 		((__u8 *)s->grant_mask6_be)[bit / 8] |= 0x80 >> bit % 8;
 	c->max_sources = conf->max_sources;
@@ -393,8 +470,12 @@ int compile_conf(const struct conf *conf, unsigned int hz, const struct heritage
 	int error;
 
 	settings_make(&c, conf, hz);
-	c.port = calloc(PORT_COUNT, sizeof(*c.port));
-	error = c.port ? numbering_begin(&n, conf, hz, heritage, &c) : -ENOMEM;
+	error = remotes_make(conf, &c, messages);
+	if (!error)
+		c.port = calloc((size_t)(1 + c.settings.remote_count) * PORT_COUNT,
+				sizeof(*c.port));
+	if (!error)
+		error = c.port ? numbering_begin(&n, conf, hz, heritage, &c) : -ENOMEM;
 	if (!error)
 		error = automaton_make(conf, &n, &c, messages);
 	if (!error)

@@ -15,7 +15,7 @@
 /* What a config takes over from the one in force, as that one's tables have it. */
 struct heritage {
 	const struct settings *settings; /* state_count, door_count, guard_count */
-	const struct port *port;         /* PORT_COUNT */
+	const struct port *port;         /* 1 + settings->remote_count tables of PORT_COUNT */
 	const struct door_name *name;    /* settings->door_count */
 	const struct path *path;         /* settings->state_count */
 	__u64 now;                       /* jiffies */
@@ -28,8 +28,8 @@ struct guard {
 };
 
 struct compiled {
-	struct settings settings; /* but for ethernet and inner, which the datapath knows */
-	struct port *port;        /* PORT_COUNT */
+	struct settings settings; /* but for frames and inner, which the datapath knows */
+	struct port *port;        /* 1 + settings.remote_count tables of PORT_COUNT */
 	__u64 *edge;              /* settings.edge_mask + 1 */
 	struct state *state;      /* settings.state_count */
 	struct match *match;      /* settings.match_count, at least one is allocated */
@@ -63,6 +63,9 @@ struct compiled {
  */
 int compile_conf(const struct conf *conf, unsigned int hz, const struct heritage *heritage,
 		 struct compiled *out, struct messages *messages);
+
+/** compile_once() - The name of the one-time sequence in force at @door (struct door); 0: none. */
+__u64 compile_once(const struct conf_door *door);
 
 /** compiled_free() - Release the tables. A zeroed struct is fine. */
 void compiled_free(struct compiled *compiled);

@@ -121,16 +121,25 @@ int names_find(struct names *names, const struct options *options, bool one)
 
 /* ---- guards ---- */
 
+/* Nothing is open. */
+static void guard_begin(struct guard *g, const char *name)
+{
+	*g = (struct guard){ .name = name, .inner = -1 };
+	for (unsigned int i = 0; i < KNOCKD_INTERFACES_MAX; i++)
+		g->outer[i] = -1;
+	generation_init(&g->generation);
+}
+
 void guard_close(struct guard *g)
 {
 	view_close(g->view);
 	generation_close(&g->generation);
-	if (g->outer >= 0)
-		close(g->outer);
+	for (unsigned int i = 0; i < KNOCKD_INTERFACES_MAX; i++)
+		if (g->outer[i] >= 0)
+			close(g->outer[i]);
 	if (g->inner >= 0)
 		close(g->inner);
-	g->view = NULL;
-	g->outer = g->inner = -1;
+	guard_begin(g, g->name);
 }
 
 static int link_info(int link, struct bpf_link_info *info)
@@ -141,30 +150,44 @@ static int link_info(int link, struct bpf_link_info *info)
 	return bpf_obj_get_info_by_fd(link, info, &size) ? -errno : 0;
 }
 
+/* Whether one of the outer doors before @end is on a device. */
+static bool outer_stands(const struct guard *g, unsigned int end)
+{
+	for (unsigned int i = 0; i < end; i++)
+		if (g->device[i])
+			return true;
+	return false;
+}
+
+bool guard_stands(const struct guard *g)
+{
+	return outer_stands(g, KNOCKD_INTERFACES_MAX);
+}
+
 static int guard_links(struct guard *g, const char *dir)
 {
 	struct bpf_link_info info;
-	int error;
+	bool outer = false;
+	int error = 0;
 
-	g->outer = pins_link(dir, g->name, "outer");
-	g->inner = pins_link(dir, g->name, "inner");
-	if (g->outer < 0 && g->inner < 0)
-		return g->outer;
+	g->inner = pins_inner(dir, g->name);
 	if (g->inner >= 0) {
 		error = link_info(g->inner, &info);
-		if (error)
-			return error;
 		g->inner_stands = info.netns.netns_ino;
 		g->program = info.prog_id;
 	}
-	if (g->outer >= 0) {
-		error = link_info(g->outer, &info);
-		if (error)
-			return error;
-		g->device = info.xdp.ifindex;
-		g->program = info.prog_id;
+	for (unsigned int i = 0; i < KNOCKD_INTERFACES_MAX && !error; i++) {
+		g->outer[i] = pins_outer(dir, g->name, i);
+		if (g->outer[i] < 0)
+			continue;
+		error = link_info(g->outer[i], &info);
+		g->device[i] = info.xdp.ifindex;
+		/* One that stands is right where another one stands no more. */
+		if (!outer || (g->device[i] && !outer_stands(g, i)))
+			g->program = info.prog_id;
+		outer = true;
 	}
-	return 0;
+	return error || outer || g->inner >= 0 ? error : g->outer[0];
 }
 
 static int guard_view(struct guard *g)
@@ -203,8 +226,7 @@ int guard_open(struct guard *g, const char *pin_dir, const char *name)
 {
 	int program, error;
 
-	*g = (struct guard){ .name = name, .outer = -1, .inner = -1 };
-	generation_init(&g->generation);
+	guard_begin(g, name);
 	error = guard_links(g, pin_dir);
 	if (error)
 		return error;
@@ -252,10 +274,10 @@ bool guard_opened(struct guard *g, const struct options *options, const char *na
 
 bool guard_changed(const struct guard *g, const char *pin_dir)
 {
-	struct guard now = { .name = g->name, .outer = -1, .inner = -1 };
+	struct guard now;
 	bool changed;
 
-	generation_init(&now.generation);
+	guard_begin(&now, g->name);
 	changed = guard_links(&now, pin_dir) || now.program != g->program;
 	guard_close(&now);
 	return changed;

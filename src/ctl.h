@@ -10,6 +10,7 @@
 #include "generation.h"
 #include "knockd/abi.h"
 #include "knockd/limits.h"
+#include "output.h"
 #include "view.h"
 
 enum status { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
@@ -46,8 +47,9 @@ void names_free(struct names *names);
 
 struct guard {
 	const char *name;
-	int outer, inner;  /* links, −1 where there is none */
-	__u32 device;      /* on which the outer door stands; 0: none */
+	int outer[KNOCKD_INTERFACES_MAX]; /* links by place of their interface, −1: none */
+	int inner;                        /* −1: none */
+	__u32 device[KNOCKD_INTERFACES_MAX]; /* on which an outer door stands; 0: none */
 	bool inner_stands;
 	__u32 program;     /* id of the one that led to the rest */
 	struct generation generation;
@@ -62,6 +64,9 @@ struct guard {
  */
 int guard_open(struct guard *g, const char *pin_dir, const char *name);
 void guard_close(struct guard *g);
+
+/** guard_stands() - Whether some interface has its outer door. */
+bool guard_stands(const struct guard *g);
 
 /** guard_why() - Why guard_open() failed, for a person. */
 const char *guard_why(int error);
@@ -125,6 +130,22 @@ bool grants_read(struct grant_rows *rows, const struct view *view);
 
 /** prefix_length() - Grant_Prefix6. */
 unsigned int prefix_length(const struct view *view);
+
+/* ---- rows of cells ---- */
+
+/**
+ * rows_begin() - As table_begin(), with a copy of @column in @copy. What a row is about, its first
+ * column, is told only where there are several names, or in records.
+ */
+void rows_begin(struct table *table, const struct options *options, bool records,
+		const struct names *names, struct column *copy, const struct column *column,
+		size_t columns);
+
+/** row_add() - Return: whether there was memory for it. */
+bool row_add(struct table *table, const struct cell *cell);
+
+/** rows_end() - Return: @status, or STATUS_FAILURE. */
+int rows_end(struct table *table, int status);
 
 /* ---- commands; each returns the exit status ---- */
 

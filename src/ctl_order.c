@@ -409,7 +409,7 @@ static int pins_clear(const struct options *options, const char *name)
 int order_detach(const struct options *options, const struct names *names, char *argument[])
 {
 	struct order_form form = { .order = ORDER_DETACH };
-	bool outer, inner;
+	bool outer = true, inner;
 	struct guard g;
 	int error;
 
@@ -423,7 +423,8 @@ int order_detach(const struct options *options, const struct names *names, char 
 	}
 	if (!error)
 		order_give(&g, options, &form);
-	outer = door_detach(&g, g.outer, "outer");
+	for (unsigned int i = 0; i < KNOCKD_INTERFACES_MAX; i++)
+		outer &= door_detach(&g, g.outer[i], "outer");
 	inner = door_detach(&g, g.inner, "inner");
 	guard_close(&g);
 	return outer && inner ? pins_clear(options, names->at[0]) : STATUS_FAILURE;

@@ -4,15 +4,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../bpf/grant.h"
-#include "device.h"
 #include "event_text.h"
 #include "output.h"
 #include "reason.h"
@@ -27,6 +24,7 @@ struct openings {
 	struct door *door;
 	__u64 *opens;
 	__u32 door_count, area_words;
+	const struct source *remote; /* whose ports are those after the first PORT_COUNT */
 	__u32 *guarded; /* the protected ones, by their place in port */
 	__u32 guarded_count;
 };
@@ -43,20 +41,22 @@ static void openings_free(struct openings *o)
 static bool openings_read(struct openings *o, const struct guard *g)
 {
 	const struct settings *s = view_settings(g->view);
+	__u32 ports = (1 + s->remote_count) * PORT_COUNT;
 
 	o->door_count = s->door_count;
 	o->area_words = s->area_words;
-	o->port = generation_table(&g->generation, MAP_ports, PORT_COUNT * sizeof(*o->port));
+	o->remote = s->remote;
+	o->port = generation_table(&g->generation, MAP_ports, ports * sizeof(*o->port));
 	o->door = generation_table(&g->generation, MAP_doors,
 			      (__u64)s->door_count * sizeof(*o->door));
 	o->opens = generation_table(&g->generation, MAP_opens,
 			       (__u64)s->door_count * s->area_words * sizeof(*o->opens));
-	o->guarded = calloc(PORT_ICMP_FIRST, sizeof(*o->guarded));
+	o->guarded = calloc(ports, sizeof(*o->guarded));
 	if (!o->port || !o->door || !o->opens || !o->guarded) {
 		complain("%s: its tables cannot be read", g->name);
 		return false;
 	}
-	for (__u32 i = 0; i < PORT_ICMP_FIRST; i++)
+	for (__u32 i = 0; i < ports; i++)
 		if (o->port[i].guard)
 			o->guarded[o->guarded_count++] = i;
 	return true;
@@ -67,13 +67,20 @@ static bool port_opened(const struct openings *o, __u32 door, __u32 index)
 	return door_opens(o->opens, door, o->door_count, o->port[index].area, o->area_words);
 }
 
-/* A port by its place in the table of ports. */
-static const char *port_proto(__u32 index)
+/* A port by its place in the tables of ports, the last of @count. */
+static void port_print(FILE *out, const struct source *remote, __u32 index, __u32 count)
 {
-	return proto_name(index < 65536 ? PROTO_TCP : PROTO_UDP);
+	__u32 host = index / PORT_COUNT, at = index % PORT_COUNT;
+
+	fprintf(out, "%u", at % 65536);
+	if (count > 1)
+		fprintf(out, "-%u", at % 65536 + count - 1);
+	fprintf(out, "/%s", proto_name(at < 65536 ? PROTO_TCP : PROTO_UDP));
+	if (host)
+		fprintf(out, " at %s", address_text(&remote[host - 1]).text);
 }
 
-/* Such as "22/tcp, 60000-61000/udp"; the caller frees it. NULL: no memory. */
+/* Such as "22/tcp, 60000-61000/udp at 192.0.2.9"; the caller frees it. NULL: no memory. */
 static char *ports_text(const struct openings *o, __u32 door)
 {
 	char *text = NULL;
@@ -87,14 +94,12 @@ static char *ports_text(const struct openings *o, __u32 door)
 			continue;
 		/* The first of UDP does not continue the last of TCP. */
 		while (i + 1 < o->guarded_count && o->guarded[i + 1] == last + 1 &&
-		       (last + 1) % 65536 && port_opened(o, door, last + 1)) {
+		       (last + 1) % PORT_COUNT % 65536 && port_opened(o, door, last + 1)) {
 			last++;
 			i++;
 		}
-		fprintf(out, "%s%u", ftell(out) ? ", " : "", first % 65536);
-		if (last > first)
-			fprintf(out, "-%u", last % 65536);
-		fprintf(out, "/%s", port_proto(first));
+		fputs(ftell(out) ? ", " : "", out);
+		port_print(out, o->remote, first, last - first + 1);
 	}
 	if (out && fclose(out)) {
 		free(text);
@@ -110,10 +115,9 @@ static enum output_form form_choose(const struct options *options)
 	return options->json ? OUTPUT_JSON : isatty(STDOUT_FILENO) ? OUTPUT_ALIGNED : OUTPUT_TABS;
 }
 
-/* A copy of @column; which guard a row is about is told only where there are several. */
-static void table_open(struct table *table, const struct options *options, bool records,
-		       const struct names *names, struct column *copy,
-		       const struct column *column, size_t columns)
+void rows_begin(struct table *table, const struct options *options, bool records,
+		const struct names *names, struct column *copy, const struct column *column,
+		size_t columns)
 {
 	memcpy(copy, column, columns * sizeof(*column));
 	if (names->count == 1 && !records)
@@ -121,7 +125,7 @@ static void table_open(struct table *table, const struct options *options, bool 
 	table_begin(table, stdout, form_choose(options), records, copy, columns);
 }
 
-static bool row_out(struct table *table, const struct cell *cell)
+bool row_add(struct table *table, const struct cell *cell)
 {
 	if (!table_row(table, cell))
 		return true;
@@ -129,7 +133,7 @@ static bool row_out(struct table *table, const struct cell *cell)
 	return false;
 }
 
-static int table_close(struct table *table, int status)
+int rows_end(struct table *table, int status)
 {
 	int error = table_end(table);
 
@@ -137,227 +141,6 @@ static int table_close(struct table *table, int status)
 		return status;
 	complain("cannot write: %s", strerror(-error));
 	return STATUS_FAILURE;
-}
-
-/* Text of a shared table, which need not end. */
-static void text_take(char *to, size_t size, const volatile char *from, size_t from_size)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size && i < from_size && from[i]; i++)
-		to[i] = from[i];
-	to[i] = '\0';
-}
-
-struct time_text {
-	char text[32];
-};
-
-static struct time_text time_text(time_t time, const char *format)
-{
-	struct time_text t = { "?" };
-	struct tm tm;
-
-	if (localtime_r(&time, &tm))
-		strftime(t.text, sizeof(t.text), format, &tm);
-	return t;
-}
-
-/* Other devices on which packets for a protected port may come in, as a list. */
-static char *others_text(const struct guard *g, const char *interface)
-{
-	const struct device *guarded;
-	struct devices devices;
-	char *text = NULL;
-	size_t size;
-	FILE *out;
-
-	if (!g->device || devices_read(&devices))
-		return NULL;
-	guarded = devices_find_index(&devices, g->device);
-	/* In another network namespace, where this one says nothing about it. */
-	if (!guarded || strcmp(guarded->name, interface)) {
-		devices_free(&devices);
-		return NULL;
-	}
-	devices_stack(&devices, g->device);
-	out = open_memstream(&text, &size);
-	for (size_t i = 0; out && i < devices.count; i++)
-		if (device_delivers(&devices.at[i], g->device))
-			fprintf(out, "%s%s", ftell(out) ? ", " : "", devices.at[i].name);
-	devices_free(&devices);
-	if (out && fclose(out)) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
-static const char *const flavour_names[] = {
-	[XDP_FRAGS] = "native, with fragments",
-	[XDP_NATIVE] = "native",
-	[XDP_GENERIC] = "generic",
-};
-
-/* What waits for confirmation, and whether what is in force still guards. */
-static bool confirm_text(const struct guard *g, char *text, size_t size, __u64 *left)
-{
-	__u64 until = view_trial(g->view)->until;
-	bool fallback = view_about(g->view)->fallback;
-
-	text[0] = '\0';
-	if (g->former)
-		snprintf(text, size, "too late: the config before is in force");
-	*left = until ? guard_seconds(g, until) : 0;
-	if (*left)
-		snprintf(text, size, "within %" PRIu64 " s, or %s", (uint64_t)*left,
-			 fallback ? "the config before is in force again" : "everything opens");
-	else if (until)
-		snprintf(text, size, "too late: %s", fallback ?
-			 "the config before is in force" : "everything is open");
-	return !until || *left || fallback;
-}
-
-enum status_column {
-	STATUS_NAME, STATUS_GUARDING, STATUS_WHY, STATUS_INTERFACE, STATUS_MODE, STATUS_INNER,
-	STATUS_SINCE, STATUS_CONFIG, STATUS_LOADED, STATUS_DAEMON, STATUS_CONFIRM,
-	STATUS_FALLBACK, STATUS_DOORS, STATUS_GRANTS, STATUS_OTHERS, STATUS_VERSION,
-	STATUS_COLUMNS
-};
-
-static const struct column status_columns[] = {
-	[STATUS_NAME] = { "Name", "name", false },
-	[STATUS_GUARDING] = { "Guarding", "guarding", false },
-	[STATUS_WHY] = { NULL, "why_not", false },
-	[STATUS_INTERFACE] = { "Interface", "interface", false },
-	[STATUS_MODE] = { "XDP mode", "mode", false },
-	[STATUS_INNER] = { "Inner door", "inner_door", false },
-	[STATUS_SINCE] = { "Since", "since", false },
-	[STATUS_CONFIG] = { "Config", "config", false },
-	[STATUS_LOADED] = { "Loaded", "loaded", false },
-	[STATUS_DAEMON] = { "Daemon", "daemon", false },
-	[STATUS_CONFIRM] = { "To be confirmed", "confirm_seconds", false },
-	[STATUS_FALLBACK] = { NULL, "fallback", false },
-	[STATUS_DOORS] = { "Doors", "doors", false },
-	[STATUS_GRANTS] = { "Live grants", "grants", false },
-	[STATUS_OTHERS] = { "Other ways in", "others", false },
-	[STATUS_VERSION] = { "Version", "version", false },
-};
-
-static __u32 doors_used(const struct view *view)
-{
-	__u32 used = 0;
-
-	for (__u32 i = 0; i < view_door_count(view); i++)
-		used += view_door(view, i) != NULL;
-	return used;
-}
-
-/* A row for a guard that cannot be read. */
-static bool status_missing(struct table *table, const char *name, int error)
-{
-	struct cell cell[STATUS_COLUMNS];
-	char why[256];
-
-	for (int i = 0; i < STATUS_COLUMNS; i++)
-		cell[i] = cell_nothing(NULL);
-	snprintf(why, sizeof(why), "no: %s", guard_why(error));
-	cell[STATUS_NAME] = cell_text(name);
-	cell[STATUS_GUARDING] = cell_truth(false, why);
-	cell[STATUS_WHY] = cell_text(guard_why(error));
-	return row_out(table, cell);
-}
-
-/* What a row of status says, where it has to be put together. */
-struct status_text {
-	char interface[IF_NAMESIZE], version[16], config[ABOUT_PATH_MAX];
-	char confirm[96], daemon[32], guarding[128];
-	const char *why_not; /* NULL: it guards */
-	struct time_text since, loaded;
-	__u64 confirm_left;
-	char *others;        /* to be freed */
-};
-
-static void status_say(struct status_text *t, const struct guard *g)
-{
-	const volatile struct about *about = view_about(g->view);
-
-	text_take(t->interface, sizeof(t->interface), about->interface, sizeof(about->interface));
-	text_take(t->version, sizeof(t->version), about->version, sizeof(about->version));
-	text_take(t->config, sizeof(t->config), about->config, sizeof(about->config));
-	t->since = time_text(about->since, "%F %T");
-	t->loaded = time_text(about->loaded, "%F %T");
-	t->others = others_text(g, t->interface);
-	t->why_not = NULL;
-	if (!confirm_text(g, t->confirm, sizeof(t->confirm), &t->confirm_left))
-		t->why_not = "the config was not confirmed in time";
-	if (!g->device)
-		t->why_not = g->outer < 0 ? "the outer door's link is missing" :
-			     "the interface is gone, or the outer door was detached";
-	snprintf(t->guarding, sizeof(t->guarding), "%s%s", t->why_not ? "no: " : "yes",
-		 t->why_not ? t->why_not : "");
-	snprintf(t->daemon, sizeof(t->daemon), "runs, process %d", guard_daemon(g));
-}
-
-/* One row. @guarding: cleared when it does not guard. */
-static bool status_row(struct table *table, const struct guard *g, bool *guarding)
-{
-	const volatile struct about *about = view_about(g->view);
-	struct cell cell[STATUS_COLUMNS];
-	struct grant_rows grants;
-	struct status_text t;
-	int pid = guard_daemon(g);
-	bool done;
-
-	if (!grants_read(&grants, g->view))
-		return false;
-	status_say(&t, g);
-	cell[STATUS_NAME] = cell_text(g->name);
-	cell[STATUS_GUARDING] = cell_truth(!t.why_not, t.guarding);
-	cell[STATUS_WHY] = t.why_not ? cell_text(t.why_not) : cell_nothing(NULL);
-	cell[STATUS_INTERFACE] = cell_text(t.interface);
-	cell[STATUS_MODE] = cell_text(about->flavour < COUNT(flavour_names) ?
-				      flavour_names[about->flavour] : "?");
-	cell[STATUS_INNER] = cell_truth(g->inner_stands, g->inner_stands ? "stands" : "none");
-	cell[STATUS_SINCE] = (struct cell){ CELL_NUMBER, about->since, t.since.text };
-	cell[STATUS_CONFIG] = cell_text(t.config);
-	cell[STATUS_LOADED] = (struct cell){ CELL_NUMBER, about->loaded, t.loaded.text };
-	cell[STATUS_DAEMON] = pid ? (struct cell){ CELL_NUMBER, pid, t.daemon } :
-			      cell_nothing("does not run");
-	cell[STATUS_CONFIRM] = t.confirm[0] ? (struct cell){ CELL_NUMBER, t.confirm_left,
-							     t.confirm } : cell_nothing(NULL);
-	cell[STATUS_FALLBACK] = t.confirm[0] ? cell_truth(about->fallback, NULL) :
-				cell_nothing(NULL);
-	cell[STATUS_DOORS] = cell_number(doors_used(g->view));
-	cell[STATUS_GRANTS] = cell_number(grants.count);
-	cell[STATUS_OTHERS] = t.others ? cell_list(t.others) : cell_nothing(NULL);
-	cell[STATUS_VERSION] = cell_text(t.version);
-	done = row_out(table, cell);
-	*guarding &= !t.why_not;
-	free(t.others);
-	free(grants.at);
-	return done;
-}
-
-int show_status(const struct options *options, const struct names *names, char *argument[])
-{
-	struct column column[STATUS_COLUMNS];
-	bool done = true, guarding = true;
-	struct table table;
-
-	(void)argument;
-	table_open(&table, options, true, names, column, status_columns, STATUS_COLUMNS);
-	for (size_t i = 0; done && i < names->count; i++) {
-		struct guard g;
-		int error = guard_open(&g, options->pin_dir, names->at[i]);
-
-		if (error)
-			guarding = false;
-		done = error ? status_missing(&table, names->at[i], error) :
-			       status_row(&table, &g, &guarding);
-		guard_close(&g);
-	}
-	return table_close(&table, done && guarding ? STATUS_OK : STATUS_FAILURE);
 }
 
 static const struct column doors_columns[] = {
@@ -379,12 +162,13 @@ static bool door_row(struct table *table, const struct guard *g, const struct op
 		cell_text(g->name),
 		cell_text(label_of(labels, door)),
 		cell_list(opens ? opens : ""),
+		!(d->flags & DOOR_GRANTS) ? cell_nothing("no grants") :
 		d->open_time && second ? cell_number(d->open_time / second) :
 					 cell_nothing("until closed"),
 		cell_number(generation_counter(&g->generation, MAP_door_counters, door)),
 		cell_number(live[door]),
 	};
-	bool done = opens && row_out(table, cell);
+	bool done = opens && row_add(table, cell);
 
 	free(opens);
 	return done;
@@ -459,7 +243,7 @@ static bool grant_row(struct table *table, const struct guard *g, const struct l
 	};
 
 	owner_text(g->view, &grant->owner, address, sizeof(address));
-	return row_out(table, cell);
+	return row_add(table, cell);
 }
 
 static bool grants_rows(struct table *table, const struct guard *g, const struct options *options)
@@ -493,7 +277,7 @@ static bool counter_row(struct table *table, const struct guard *g, const char *
 		cell_text(meaning),
 	};
 
-	return row_out(table, cell);
+	return row_add(table, cell);
 }
 
 static bool reason_rows(struct table *table, const struct guard *g, bool all)
@@ -528,29 +312,38 @@ static bool opening_rows(struct table *table, const struct guard *g, bool all)
 	return done;
 }
 
+static bool port_row(struct table *table, const struct guard *g, __u32 index, __u64 count)
+{
+	char of[INET6_ADDRSTRLEN + 24] = "";
+	FILE *out = fmemopen(of, sizeof(of), "w");
+
+	if (!out) {
+		complain("no memory");
+		return false;
+	}
+	port_print(out, view_settings(g->view)->remote, index, 1);
+	fclose(out);
+	return counter_row(table, g, "port", cell_nothing(NULL), of, count, "refused");
+}
+
 static bool port_rows(struct table *table, const struct guard *g, bool all)
 {
-	const struct port *port = generation_table(&g->generation, MAP_ports,
-					      PORT_COUNT * sizeof(*port));
+	__u32 ports = (1 + view_settings(g->view)->remote_count) * PORT_COUNT;
+	struct port *port = generation_table(&g->generation, MAP_ports, ports * sizeof(*port));
 	bool done = true;
 
 	if (!port) {
 		complain("%s: its tables cannot be read", g->name);
 		return false;
 	}
-	for (__u32 i = 0; done && i < PORT_ICMP_FIRST; i++) {
-		char of[16];
-		__u64 count;
+	for (__u32 i = 0; done && i < ports; i++) {
+		__u64 count = port[i].guard ? generation_counter(&g->generation, MAP_port_counters,
+								 port[i].guard - 1) : 0;
 
-		if (!port[i].guard)
-			continue;
-		count = generation_counter(&g->generation, MAP_port_counters, port[i].guard - 1);
-		snprintf(of, sizeof(of), "%u/%s", i % 65536, port_proto(i));
-		if (count || all)
-			done = counter_row(table, g, "port", cell_nothing(NULL), of, count,
-					   "refused");
+		if (port[i].guard && (count || all))
+			done = port_row(table, g, i, count);
 	}
-	free((void *)port);
+	free(port);
 	return done;
 }
 
@@ -571,7 +364,7 @@ static int tables_print(const struct options *options, const struct names *names
 	struct table table;
 	bool done = true;
 
-	table_open(&table, options, false, names, column, columns, count);
+	rows_begin(&table, options, false, names, column, columns, count);
 	for (size_t i = 0; done && i < names->count; i++) {
 		struct guard g;
 
@@ -581,7 +374,7 @@ static int tables_print(const struct options *options, const struct names *names
 		done = rows(&table, &g, options);
 		guard_close(&g);
 	}
-	return table_close(&table, done ? STATUS_OK : STATUS_FAILURE);
+	return rows_end(&table, done ? STATUS_OK : STATUS_FAILURE);
 }
 
 int show_doors(const struct options *options, const struct names *names, char *argument[])

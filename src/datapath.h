@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two doors of one daemon: find what an earlier one left, attach, swap one config for the next,
- * take back, detach. Whatever is in force stays so until the next thing is complete.
+ * What one daemon has in force: find what an earlier one left, attach, swap one config for the
+ * next, take back, detach. Whatever is in force stays so until the next thing is complete.
+ *
+ * All interfaces have one config and one state. They are known by their place in the list.
  *
  * Functions that fail return −errno and leave a sentence for a person in struct failure.
  */
@@ -14,12 +16,14 @@
 #include "device.h"
 #include "failure.h"
 #include "generation.h"
+#include "pins.h"
 
 struct datapath;
 
 /* Where to keep state, and whom to tell what is no failure. */
 struct datapath_place {
 	const char *pin_dir, *name;
+	const struct interface_names *wanted;
 	unsigned int patience_s; /* for the lock of a daemon that is still ending */
 	void (*say)(void *data, const char *line);
 	void *data;
@@ -28,17 +32,17 @@ struct datapath_place {
 /**
  * datapath_open() - Take the lock of place->name, and find what is in force: links, and through
  * their programs the config's tables and state.
- * @device: index of the interface to guard, 0 while there is none
+ * @devices: of the interfaces to guard
  *
- * Return: 0; −EBUSY when another daemon guards it; or another −errno.
+ * Return: 0; −EBUSY when another daemon guards one of them; or another −errno.
  */
-int datapath_open(struct datapath **out, const struct datapath_place *place, unsigned int device,
-		  struct failure *failure);
+int datapath_open(struct datapath **out, const struct datapath_place *place,
+		  const struct pins_devices *devices, struct failure *failure);
 
 /** datapath_leave() - Let go of everything; what is in force stays. NULL is fine. */
 void datapath_leave(struct datapath *dp);
 
-/** datapath_stop() - Detach both doors and remove all pins, then as datapath_leave(). */
+/** datapath_stop() - Detach all doors and remove all pins, then as datapath_leave(). */
 void datapath_stop(struct datapath *dp);
 
 /**
@@ -53,43 +57,54 @@ struct datapath_config {
 	const char *path;      /* of its file */
 	enum conf_xdp_mode mode;
 	unsigned int trial_s;  /* seconds in which it is to be confirmed; 0: for good */
-	bool starting;         /* a daemon's first: a mode that cannot be had is no failure, and a
-	                          trial that has begun goes on by its own deadline */
+	bool starting;         /* a daemon's first, or the same once more: a mode that cannot be
+	                          had is no failure, and a trial that has begun goes on by its own
+	                          deadline */
 };
 
 /**
- * datapath_put() - Put the config in force on @device, in place of the one that is.
- * @devices: all there are, @device among them
+ * datapath_put() - Put the config in force on all of @guarded, in place of the one that is.
+ * @devices: all there are; @guarded: of those the ones whose interfaces are wanted
  *
  * Return: 0; −EBUSY when another XDP program is attached; or another −errno. On failure what was in
- * force before still is.
+ * force before still is, on each interface.
  */
 int datapath_put(struct datapath *dp, const struct datapath_config *config,
-		 struct devices *devices, const struct device *device, struct failure *failure);
+		 struct devices *devices, const struct guarded *guarded, struct failure *failure);
 
-/** datapath_device() - Index of the device that is guarded; 0: none. */
-unsigned int datapath_device(const struct datapath *dp);
+/** datapath_device() - Index of the device that is guarded at place @i; 0: none. */
+unsigned int datapath_device(const struct datapath *dp, unsigned int i);
+
+/** datapath_guards() - Whether some device is guarded. */
+bool datapath_guards(const struct datapath *dp);
+
+/** datapath_guarded() - Those of @devices that are guarded. */
+void datapath_guarded(const struct datapath *dp, const struct devices *devices,
+		      struct guarded *out);
 
 /**
- * datapath_check() - Whether both doors are still attached. Somebody else may have detached them;
+ * datapath_check() - Whether all doors are still attached. Somebody else may have detached them;
  * what is missing is attached by the next datapath_put() or datapath_again().
  */
 bool datapath_check(struct datapath *dp);
 
-/** datapath_lost() - The guarded device is gone: keep state, and the inner door. */
-void datapath_lost(struct datapath *dp);
+/** datapath_lost() - The device guarded at place @i is gone: keep state, and the other doors. */
+void datapath_lost(struct datapath *dp, unsigned int i);
 
 /**
- * datapath_again() - Guard @device by what is loaded, as after datapath_lost(). Fast; where it
- * fails datapath_put() may still succeed, in another mode.
+ * datapath_again() - Guard those of @guarded that are not, as after datapath_lost(), by what is
+ * loaded. Fast.
+ * @guarded: those that are guarded too
+ *
+ * Return: 0; −ENOENT when nothing is loaded, or not for frames such as theirs; or another −errno,
+ * and nothing has changed. Where others are not guarded, datapath_put() may still succeed.
  */
-int datapath_again(struct datapath *dp, struct devices *devices, const struct device *device,
-		   struct failure *failure);
+int datapath_again(struct datapath *dp, struct devices *devices, const struct guarded *guarded,
+		   enum conf_xdp_mode mode, struct failure *failure);
 
-/** datapath_flavour() - How the outer door is attached, and in words why not better. */
-enum xdp_flavour datapath_flavour(const struct datapath *dp);
-const char *datapath_flavour_name(enum xdp_flavour flavour);
-const char *datapath_why(const struct datapath *dp);
+/** datapath_flavour() - How the outer door at place @i is attached, and in words why not better. */
+enum xdp_flavour datapath_flavour(const struct datapath *dp, unsigned int i);
+const char *datapath_why(const struct datapath *dp, unsigned int i);
 
 /** datapath_inner() - Whether the inner door stands. */
 bool datapath_inner(const struct datapath *dp);
@@ -119,8 +134,8 @@ unsigned int datapath_trial_s(const struct datapath *dp);
 
 /**
  * datapath_surroundings() - Tell the programs what has changed around them: which devices are
- * stacked on the guarded one, which addresses the host has, and whether it forwards.
- * Return: 0, −ENODEV when the guarded one is not among them, or −errno of the first failure.
+ * stacked on guarded ones, which addresses the host has, and whether it forwards.
+ * Return: 0, −ENODEV when no guarded one is among them, or −errno of the first failure.
  */
 int datapath_surroundings(struct datapath *dp, struct devices *devices);
 

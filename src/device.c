@@ -219,12 +219,22 @@ static bool device_tunnels(const struct device *device)
 	return false;
 }
 
-void devices_stack(struct devices *devices, unsigned int index)
+static bool index_listed(const unsigned int *index, unsigned int count, unsigned int wanted)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (index[i] == wanted)
+			return true;
+	return false;
+}
+
+void devices_stack(struct devices *devices, const unsigned int *index, unsigned int count)
 {
 	bool more = true;
 
-	for (size_t i = 0; i < devices->count; i++)
+	for (size_t i = 0; i < devices->count; i++) {
+		devices->at[i].guarded = index_listed(index, count, devices->at[i].index);
 		devices->at[i].stacked = false;
+	}
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < devices->count; i++) {
@@ -233,8 +243,7 @@ void devices_stack(struct devices *devices, unsigned int index)
 			for (size_t j = 0; j < devices->count && !device->stacked; j++) {
 				const struct device *below = &devices->at[j];
 
-				if (device->index == index ||
-				    (below->index != index && !below->stacked))
+				if (i == j || (!below->guarded && !below->stacked))
 					continue;
 				device->stacked = below->master == device->index ||
 						  (device->lower == below->index &&
@@ -245,12 +254,48 @@ void devices_stack(struct devices *devices, unsigned int index)
 	}
 }
 
-bool device_delivers(const struct device *device, unsigned int guarded)
+bool device_delivers(const struct device *device)
 {
 	/* What arrives at a device with a master is its master's; these take nothing in. */
-	return device->up && !device->master && device->index != guarded && !device->stacked &&
+	return device->up && !device->master && !device->guarded && !device->stacked &&
 	       device->type != ARPHRD_LOOPBACK && strcmp(device->kind, "dummy") &&
 	       strcmp(device->kind, "ifb") && strcmp(device->kind, "nlmon");
+}
+
+bool device_parsed(const struct device *device)
+{
+	switch (device->type) {
+	case ARPHRD_ETHER:
+	case ARPHRD_NONE:
+	case ARPHRD_PPP:
+	case ARPHRD_RAWIP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum frames guarded_frames(const struct guarded *guarded)
+{
+	bool ethernet = false, ip = false;
+
+	for (unsigned int i = 0; i < guarded->count; i++) {
+		if (!guarded->at[i])
+			continue;
+		if (guarded->at[i]->type == ARPHRD_ETHER)
+			ethernet = true;
+		else
+			ip = true;
+	}
+	return ethernet && ip ? FRAMES_MIXED : ip ? FRAMES_IP : FRAMES_ETHERNET;
+}
+
+bool guarded_any(const struct guarded *guarded)
+{
+	for (unsigned int i = 0; i < guarded->count; i++)
+		if (guarded->at[i])
+			return true;
+	return false;
 }
 
 struct default_route {

@@ -18,7 +18,20 @@ struct device {
 	unsigned int lower;    /* IFLA_LINK: index of the device below, 0: none or elsewhere */
 	unsigned int mtu;      /* bytes */
 	bool up;               /* administratively */
-	bool stacked;          /* on the device that devices_stack() was told */
+	bool guarded;          /* one of those that devices_stack() was told */
+	bool stacked;          /* on one of those */
+};
+
+/* Those to guard, in the order in which they were named. */
+struct interface_names {
+	char name[KNOCKD_INTERFACES_MAX][IF_NAMESIZE];
+	unsigned int count;
+};
+
+/* The devices of those interfaces, by their place in the list; NULL: it is not there. */
+struct guarded {
+	const struct device *at[KNOCKD_INTERFACES_MAX];
+	unsigned int count; /* of places */
 };
 
 struct devices {
@@ -43,17 +56,27 @@ const struct device *devices_find_index(const struct devices *devices, unsigned 
 void devices_names(const struct devices *devices, char *text, size_t size);
 
 /**
- * devices_stack() - Find the devices on which a packet may arrive that came in by device @index:
+ * devices_stack() - Find the devices on which a packet may arrive that came in by one of @index:
  * VLANs, macvlans and their like, and the bridge or bond that one of them belongs to, in any number
  * of layers. Tunnels are not: their packets are the tunnel's, and guarded only where its device is.
+ * @index: @count indices of devices that are guarded; 0: none
  */
-void devices_stack(struct devices *devices, unsigned int index);
+void devices_stack(struct devices *devices, const unsigned int *index, unsigned int count);
 
 /**
  * device_delivers() - Whether packets that @device takes in can reach sockets of this host without
- * having passed device @guarded (an index); devices_stack() must have been told of that one.
+ * having passed a device that is guarded; devices_stack() must have been told of those.
  */
-bool device_delivers(const struct device *device, unsigned int guarded);
+bool device_delivers(const struct device *device);
+
+/** device_parsed() - Whether frames of the device are of a kind that the programs read. */
+bool device_parsed(const struct device *device);
+
+/** guarded_frames() - How the frames of those that are there begin. */
+enum frames guarded_frames(const struct guarded *guarded);
+
+/** guarded_any() - Whether one of them is there. */
+bool guarded_any(const struct guarded *guarded);
 
 /** device_default_route() - Name of the device of the IPv4 default route in @name; 0 or −ENOENT. */
 int device_default_route(char name[IF_NAMESIZE]);

@@ -16,6 +16,11 @@ struct address_text address_text(const struct source *source)
 	return address;
 }
 
+bool sources_equal(const struct source *a, const struct source *b)
+{
+	return a->family == b->family && !memcmp(a->word_be, b->word_be, sizeof(a->word_be));
+}
+
 const char *proto_name(enum proto proto)
 {
 	return proto == PROTO_TCP ? "tcp" : proto == PROTO_UDP ? "udp" : "icmp";
@@ -110,7 +115,9 @@ bool event_text(const struct view *view, const struct event *event, unsigned int
 	case EVENT_OPENED:
 		return asked_text(view, event, line, size, "OPEN SESAME", "");
 	case EVENT_CLOSED:
-		return asked_text(view, event, line, size, "closed", " (sequence)");
+		return asked_text(view, event, line, size, "closed",
+				  event->reason == REASON_USED_UP ? " (connections)" :
+				  " (sequence)");
 	case EVENT_REFUSED:
 		return refused_text(view, event, line, size);
 	case EVENT_BLOCKED:
@@ -119,4 +126,20 @@ bool event_text(const struct view *view, const struct event *event, unsigned int
 		return order_text(event, line, size);
 	}
 	return false;
+}
+
+void event_debug_text(const struct view *view, const struct event *event, char *line, size_t size)
+{
+	static const char *const kinds[] = {
+		[EVENT_STAGE] = "stage", [EVENT_OPENED] = "opened", [EVENT_CLOSED] = "closed",
+		[EVENT_REFUSED] = "refused", [EVENT_BLOCKED] = "blocked", [EVENT_ORDER] = "order",
+	};
+	const char *kind = event->kind < sizeof(kinds) / sizeof(*kinds) ? kinds[event->kind] : "?";
+
+	snprintf(line, size, "event %s: source %s, stream %u, door %u (%s), state %u, reason %u "
+		 "(%s), time %llu, until %llu, renewed %u, order %u", kind,
+		 address_text(&event->source).text, event->source.stream, event->door,
+		 door_text(view, event->door), event->state, event->reason,
+		 reason_name(event->reason), (unsigned long long)event->time,
+		 (unsigned long long)event->until, event->renewed, event->order);
 }

@@ -17,6 +17,9 @@ struct address_text {
 /** address_text() - The address of @source as people write it. */
 struct address_text address_text(const struct source *source);
 
+/** sources_equal() - Whether @a and @b are the same address, whatever their streams. */
+bool sources_equal(const struct source *a, const struct source *b);
+
 /** proto_name() - "tcp", "udp" or "icmp". */
 const char *proto_name(enum proto proto);
 
@@ -31,5 +34,11 @@ const char *door_text(const struct view *view, __u32 door);
  */
 bool event_text(const struct view *view, const struct event *event, unsigned int index, char *line,
 		size_t size);
+
+/**
+ * event_debug_text() - The fields of @event as a person who looks for a fault reads them. Neither
+ * knocks nor their ports are among them.
+ */
+void event_debug_text(const struct view *view, const struct event *event, char *line, size_t size);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "events.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "attempts.h"
 #include "event_text.h"
 #include "log.h"
 
@@ -14,11 +15,19 @@ struct opening {
 	__u32 door;
 };
 
+enum { LINES_PER_SECOND = 10 };
+
 struct events {
 	const struct view *view;
 	struct opening *heap; /* the earliest first */
 	size_t count, room;
-	__u64 unsaid, lost;   /* stages not told and events lost, as counted when last logged */
+	struct attempts attempts;
+	/* Stages not told, and events and tasks lost, as counted when last logged. */
+	__u64 unsaid, lost, tasks_lost;
+	__u64 dropped;        /* stages that were told, and not logged */
+	__u64 openings;       /* without a grant, the same; not yet named */
+	__u64 line_second;    /* of the kernel's clock, and the lines about sequences in it */
+	unsigned int lines;
 	bool waiting;         /* the config waits for confirmation, as far as is known */
 	struct events_wish wish;
 };
@@ -74,11 +83,6 @@ static void heap_remove(struct events *e, size_t i)
 		heap_settle(e, i);
 }
 
-static bool owners_equal(const struct source *a, const struct source *b)
-{
-	return a->family == b->family && !memcmp(a->word_be, b->word_be, sizeof(a->word_be));
-}
-
 /* Where the grant is that @source has for @door, whichever of its addresses opened it. */
 static size_t heap_find(const struct events *e, const struct source *source, __u32 door)
 {
@@ -88,7 +92,7 @@ static size_t heap_find(const struct events *e, const struct source *source, __u
 	while (i < e->count) {
 		struct source other = view_owner(e->view, &e->heap[i].source);
 
-		if (e->heap[i].door == door && owners_equal(&other, &owner))
+		if (e->heap[i].door == door && sources_equal(&other, &owner))
 			break;
 		i++;
 	}
@@ -129,6 +133,7 @@ struct events *events_new(const struct view *view)
 	events->view = view;
 	events->unsaid = view_shared(view)->stages_unsaid;
 	events->lost = view_shared(view)->events_lost;
+	events->tasks_lost = view_shared(view)->tasks_lost;
 	view_grants(view, grant_note, events);
 	return events;
 }
@@ -159,11 +164,84 @@ void events_free(struct events *events)
 
 static void unsaid_log(struct events *e)
 {
-	__u64 unsaid = view_shared(e->view)->stages_unsaid;
+	__u64 unsaid = view_shared(e->view)->stages_unsaid + e->dropped;
 
 	if (unsaid > e->unsaid)
 		log_line("%llu more stages not logged", (unsigned long long)(unsaid - e->unsaid));
+	if (e->openings)
+		log_line("%llu more openings not logged", (unsigned long long)e->openings);
 	e->unsaid = unsaid;
+	e->openings = 0;
+}
+
+/*
+ * Whether there may be one more line about a sequence on its way: anybody can begin one from any
+ * number of forged addresses, and a knock may be on its way to several doors.
+ */
+static bool line_may(struct events *e)
+{
+	__u64 second = view_now(e->view) / view_settings(e->view)->second;
+
+	if (e->line_second != second) {
+		e->line_second = second;
+		e->lines = 0;
+		unsaid_log(e);
+	}
+	if (e->lines >= LINES_PER_SECOND)
+		return false;
+	e->lines++;
+	return true;
+}
+
+static void lost_log(struct events *e)
+{
+	__u64 lost = view_shared(e->view)->events_lost;
+	__u64 tasks = view_shared(e->view)->tasks_lost;
+
+	if (lost > e->lost)
+		log_line("%llu events not logged: they came too fast",
+			 (unsigned long long)(lost - e->lost));
+	if (tasks > e->tasks_lost)
+		log_line("%llu commands not run: doors opened too fast",
+			 (unsigned long long)(tasks - e->tasks_lost));
+	e->lost = lost;
+	e->tasks_lost = tasks;
+}
+
+/* A line about @source and @door that no event brings. */
+static void door_log(const struct events *e, const struct source *source, __u32 door,
+		     const char *what)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "%s: %s: %s", address_text(source).text,
+		 door_text(e->view, door), what);
+	log_source_line(source, line);
+}
+
+static void attempts_follow(struct events *e, const struct event *event)
+{
+	const struct stage *stage = event->kind == EVENT_STAGE ?
+				    view_stage(e->view, event->state) : NULL;
+
+	for (unsigned int i = 0; stage && i < stage->count; i++)
+		attempts_told(&e->attempts, &event->source, stage->door[i], stage->depth,
+			      event->time, stage->timeout);
+	if (event->kind == EVENT_OPENED || event->kind == EVENT_REFUSED)
+		attempts_end(&e->attempts, &event->source, event->door);
+}
+
+static void attempts_log(struct events *e, __u64 now)
+{
+	struct attempt over;
+	char what[48];
+
+	while (attempts_expire(&e->attempts, now, &over)) {
+		snprintf(what, sizeof(what), "sequence timeout (stage %u)", over.stage);
+		/* A reload may have taken its door away. */
+		if (view_door(e->view, over.door) && line_may(e))
+			door_log(e, &over.source, over.door, what);
+	}
 }
 
 static void opening_follow(struct events *e, const struct event *event)
@@ -174,7 +252,9 @@ static void opening_follow(struct events *e, const struct event *event)
 	size_t known;
 
 	if (event->kind == EVENT_OPENED) {
-		opening_note(e, &opening);
+		/* A door that gives no grants does not close. */
+		if (event->until)
+			opening_note(e, &opening);
 	} else if (event->kind == EVENT_CLOSED) {
 		known = heap_find(e, &event->source, event->door);
 		if (known < e->count)
@@ -186,14 +266,21 @@ void events_handle(void *data, const void *record, size_t size)
 {
 	const struct event *event = record;
 	struct events *e = data;
-	char line[256];
+	char line[512];
 
 	if (size < sizeof(*event))
 		return;
-	if (event->kind == EVENT_STAGE)
-		unsaid_log(e);
-	for (unsigned int i = 0; event_text(e->view, event, i, line, sizeof(line)); i++)
-		log_line("%s", line);
+	event_debug_text(e->view, event, line, sizeof(line));
+	log_debug("%s", line);
+	for (unsigned int i = 0; event_text(e->view, event, i, line, sizeof(line)); i++) {
+		if (event->kind == EVENT_STAGE && !line_may(e))
+			e->dropped++;
+		else if (event->kind == EVENT_OPENED && !event->until && !line_may(e))
+			e->openings++;
+		else
+			log_source_line(event->kind == EVENT_ORDER ? NULL : &event->source, line);
+	}
+	attempts_follow(e, event);
 	opening_follow(e, event);
 	if (event->kind != EVENT_ORDER)
 		return;
@@ -221,14 +308,10 @@ struct events_wish events_wish(struct events *events)
 
 void events_expire(struct events *e)
 {
-	__u64 lost = view_shared(e->view)->events_lost;
 	__u64 now = view_now(e->view);
 
-	if (lost > e->lost)
-		log_line("%llu events not logged: they came too fast",
-			 (unsigned long long)(lost - e->lost));
-	e->lost = lost;
-
+	lost_log(e);
+	attempts_log(e, now);
 	while (e->count && e->heap[0].until <= now) {
 		struct opening *first = &e->heap[0];
 		__u64 until = view_grant_until(e->view, &first->source, first->door);
@@ -239,18 +322,22 @@ void events_expire(struct events *e)
 			heap_settle(e, 0);
 			continue;
 		}
-		log_line("%s: %s: closed (time)", address_text(&first->source).text,
-			 door_text(e->view, first->door));
+		door_log(e, &first->source, first->door, "closed (time)");
 		heap_remove(e, 0);
 	}
 }
 
 __u64 events_next_ns(const struct events *e)
 {
-	__u64 confirm = e->waiting ? view_trial(e->view)->until : 0;
-	__u64 next = e->count ? e->heap[0].until : 0;
+	const __u64 due[] = {
+		e->waiting ? view_trial(e->view)->until : 0,
+		e->count ? e->heap[0].until : 0,
+		attempts_next(&e->attempts),
+	};
+	__u64 next = 0;
 
-	if (confirm && (!next || confirm < next))
-		next = confirm;
+	for (size_t i = 0; i < sizeof(due) / sizeof(*due); i++)
+		if (due[i] && (!next || due[i] < next))
+			next = due[i];
 	return next ? view_ns(e->view, next) : 0;
 }

@@ -25,7 +25,7 @@ void events_look(struct events *events, const struct view *view, bool waiting);
 /** events_handle() - Log one event; as ring_read() wants it, @data is struct events. */
 void events_handle(void *data, const void *record, size_t size);
 
-/** events_expire() - Log the grants whose time is up, and how many events were lost. */
+/** events_expire() - Log the grants and sequences whose time is up, and how much was lost. */
 void events_expire(struct events *events);
 
 /** events_next_ns() - When something is next due, on CLOCK_MONOTONIC; 0: nothing is. */

@@ -40,6 +40,8 @@ struct bpf_map_info;
 	X(grants, STATE)        \
 	X(presence, FORM)       \
 	X(quotas, STATE)        \
+	X(spent, FORM)          \
+	X(told, FORM)           \
 	X(flows, STATE)         \
 	X(counters, STATE)      \
 	X(door_counters, STATE) \
@@ -49,7 +51,8 @@ struct bpf_map_info;
 	X(shared, FORM)         \
 	X(about, FORM)          \
 	X(events, FORM)         \
-	X(trial, CONFIG)      \
+	X(tasks, FORM)          \
+	X(trial, CONFIG)        \
 	X(former_outer, CONFIG) \
 	X(former_inner, CONFIG)
 

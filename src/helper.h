@@ -9,6 +9,7 @@
 #define KNOCKD_HELPER_H
 
 #include "conf.h"
+#include "device.h"
 #include "message.h"
 #include "view.h"
 
@@ -25,7 +26,7 @@ enum helper_order {
 
 /* What the helper may say. */
 enum helper_word {
-	HELPER_LINE,   /* text: for the log */
+	HELPER_LINE,   /* text: for the log; flag: only for who wants to know more (-v) */
 	HELPER_VIEW,   /* descriptors: the parts of a view, then the events; size: of each; flag:
 	                  the config waits for confirmation */
 	HELPER_LOG,    /* where the log goes; flag: to syslog; a descriptor: the log file */
@@ -47,23 +48,28 @@ struct helper_message {
 /* What the command line says. */
 struct helper_options {
 	const char *config;    /* path */
-	const char *interface; /* NULL: the config's */
-	const char *name;      /* NULL: the interface's */
+	const char *interface; /* one, or several separated by commas; NULL: the config's */
+	const char *name;      /* NULL: the first interface's */
 	const char *pin_dir;
+	const char *state_dir; /* where commands that are owed are kept */
+	const char *log_file;  /* where the config has none; NULL: none */
+	const char *pid_file;  /* where the config has none */
 	int mode;              /* enum conf_xdp_mode, −1: the config's */
 	unsigned int confirm_s;
 	bool wait;             /* for an interface that is missing */
+	bool daemon;           /* the pid file is written */
+	bool only_ipv4;
 };
 
 /**
  * helper_start() - Fork the helper.
- * @wanted: name of the interface to guard
+ * @wanted: the interfaces to guard
  * @conf: the first config; @messages: what is unwise in it; the helper releases its copies of both
  *
  * Return: the loop's end of the channel, or −errno.
  */
-int helper_start(const struct helper_options *options, const char *wanted, struct conf *conf,
-		 struct messages *messages);
+int helper_start(const struct helper_options *options, const struct interface_names *wanted,
+		 struct conf *conf, struct messages *messages);
 
 /** helper_ask() - Tell the helper what is wanted. Return: 0 or −errno. */
 int helper_ask(int channel, enum helper_order order, unsigned int argument);

@@ -48,7 +48,8 @@ int heritage_read(const struct generation *g, const struct generation *former, _
 	if (!s)
 		return -EINVAL;
 	out->settings = s;
-	out->port = generation_table(g, MAP_ports, PORT_COUNT * sizeof(*out->port));
+	out->port = generation_table(g, MAP_ports, (1 + (size_t)s->remote_count) * PORT_COUNT *
+				     sizeof(*out->port));
 	out->name = generation_table(g, MAP_names, (size_t)s->door_count * sizeof(*out->name));
 	out->path = generation_table(g, MAP_paths, (size_t)s->state_count * sizeof(*out->path));
 	out->now = now;

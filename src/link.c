@@ -64,6 +64,17 @@ enum xdp_flavour link_flavour(unsigned int device)
 	return XDP_FRAGS;
 }
 
+const char *flavour_name(enum xdp_flavour flavour)
+{
+	static const char *const names[] = {
+		[XDP_FRAGS] = "native, with fragments",
+		[XDP_NATIVE] = "native",
+		[XDP_GENERIC] = "generic",
+	};
+
+	return flavour <= XDP_GENERIC ? names[flavour] : "unknown mode";
+}
+
 bool link_severed(int link, bool outer)
 {
 	struct bpf_link_info info = {};

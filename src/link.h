@@ -28,6 +28,9 @@ bool link_severed(int link, bool outer);
 /** link_flavour() - How XDP is attached to a device, as far as that can be told from outside. */
 enum xdp_flavour link_flavour(unsigned int device);
 
+/** flavour_name() - In words. */
+const char *flavour_name(enum xdp_flavour flavour);
+
 /** program_in() - The program in @array, of one place; −ENOENT: there is none; or −errno. */
 int program_in(int array);
 

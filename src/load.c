@@ -169,6 +169,7 @@ static int maps_size(const struct knockd_bpf *skel, const struct compiled *c)
 		__u64 value_size; /* 0: as it is */
 		__u32 entries;
 	} sizes[] = {
+		{ MAP_ports, 0, 1 + s->remote_count },
 		{ MAP_edges, (__u64)(s->edge_mask + 1) * sizeof(*c->edge), 1 },
 		{ MAP_states, s->state_count * sizeof(*c->state), 1 },
 		{ MAP_stages, s->state_count * sizeof(*c->stage), 1 },
@@ -184,7 +185,7 @@ static int maps_size(const struct knockd_bpf *skel, const struct compiled *c)
 		{ MAP_progress, 0, c->max_sources },
 		{ MAP_grants, 0, c->bucket_count },
 		{ MAP_quotas, 0, at_least_one(s->door_count) },
-		{ MAP_flows, 0, s->udp_guarded ? c->max_flows : 1 },
+		{ MAP_flows, 0, s->flows ? c->max_flows : 1 },
 		{ MAP_door_counters, 0, at_least_one(s->door_count) },
 		{ MAP_port_counters, 0, at_least_one(s->guard_count) },
 		{ MAP_port_reports, 0, at_least_one(s->guard_count) },
@@ -252,7 +253,6 @@ static int maps_fill(const struct generation *g, const struct compiled *c)
 		enum generation_map map;
 		const void *value;
 	} tables[] = {
-		{ MAP_ports, c->port },
 		{ MAP_edges, c->edge },
 		{ MAP_states, c->state },
 		{ MAP_stages, c->stage },
@@ -266,6 +266,11 @@ static int maps_fill(const struct generation *g, const struct compiled *c)
 	};
 	int error = 0;
 
+	/* One value for this host, one for each other one. */
+	for (__u32 i = 0; i <= c->settings.remote_count && !error; i++)
+		if (bpf_map_update_elem(g->map[MAP_ports], &i,
+					c->port + (size_t)i * PORT_COUNT, BPF_ANY))
+			error = -errno;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables) && !error; i++)
 		error = map_set(g->map[tables[i].map], tables[i].value);
 	for (size_t i = 0; i < c->prefix_count && !error; i++)
@@ -340,12 +345,12 @@ static void skeleton_set(struct knockd_bpf *skel, const struct load *load)
 	struct settings *settings = (struct settings *)&skel->rodata_settings->settings;
 
 	*settings = load->compiled->settings;
-	settings->ethernet = load->ethernet;
+	settings->frames = load->frames;
 	settings->inner = load->inner;
 	bpf_program__set_autoload(skel->progs.knockd_inner, load->inner);
 	bpf_program__set_autoload(skel->progs.knockd_outer_trial, load->trial);
 	bpf_program__set_autoload(skel->progs.knockd_inner_trial, load->trial && load->inner);
-	if (load->flavour == XDP_FRAGS) {
+	if (load->frags) {
 		bpf_program__set_flags(skel->progs.knockd_outer, BPF_F_XDP_HAS_FRAGS);
 		bpf_program__set_flags(skel->progs.knockd_outer_trial, BPF_F_XDP_HAS_FRAGS);
 	}

@@ -13,8 +13,8 @@
 struct load {
 	const struct compiled *compiled;
 	const struct generation *from; /* whose state goes on; NULL: none */
-	enum xdp_flavour flavour;
-	bool ethernet; /* frames begin with an Ethernet header, else with the IP header */
+	enum frames frames;
+	bool frags;    /* the outer door takes packets in fragments, where the driver has them */
 	bool inner;    /* load the inner door too */
 	bool trial;    /* and both doors' programs for a config that waits for confirmation */
 };

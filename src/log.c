@@ -10,15 +10,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "log_queue.h"
 #include "text.h"
 
 static FILE *log_file;
-static bool log_syslog, log_stdout;
+static bool log_syslog, log_stdout, log_debugs;
+static struct log_queue *log_waiting; /* NULL: no line waits for a name */
+static int log_names = -1;            /* where names come from */
 
 void log_open(void)
 {
 	/* What is needed later is read while it can be. */
 	tzset();
+}
+
+static void targets_close(void)
+{
+	if (log_file)
+		fclose(log_file);
+	if (log_syslog)
+		closelog();
+	log_file = NULL;
+	log_syslog = false;
 }
 
 void log_to(bool use_syslog, int file)
@@ -29,27 +42,24 @@ void log_to(bool use_syslog, int file)
 		setvbuf(opened, NULL, _IOLBF, 0);
 	else if (file >= 0)
 		close(file);
-	log_close();
+	targets_close();
 	log_file = opened;
 	log_syslog = use_syslog;
 	if (use_syslog)
 		openlog("knockd", LOG_NDELAY, LOG_USER);
 }
 
-void log_close(void)
-{
-	if (log_file)
-		fclose(log_file);
-	if (log_syslog)
-		closelog();
-	log_file = NULL;
-	log_syslog = false;
-}
-
 void log_verbose(void)
 {
 	log_stdout = true;
 }
+
+void log_debugging(void)
+{
+	log_debugs = true;
+}
+
+/* ---- writing ---- */
 
 /* Nobody may stop knockd by not reading what it says: what does not fit is counted. */
 static void stream_write(FILE *stream, const char *line)
@@ -85,21 +95,16 @@ static void file_write(const char *stamp, const char *line)
 	failed = true;
 }
 
-void log_line(const char *format, ...)
+static void line_write(void *data, time_t when, const char *line)
 {
-	char line[1024], stamp[32] = "";
-	time_t now = time(NULL);
-	va_list arguments;
+	char stamp[32] = "";
 	struct tm tm;
 
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	text_disarm(line);
+	(void)data;
 	if (log_syslog)
 		syslog(LOG_NOTICE, "%s", line);
 	if (log_file) {
-		if (localtime_r(&now, &tm))
+		if (localtime_r(&when, &tm))
 			strftime(stamp, sizeof(stamp), "[%Y-%m-%d %H:%M] ", &tm);
 		file_write(stamp, line);
 	}
@@ -107,4 +112,130 @@ void log_line(const char *format, ...)
 		stream_write(stderr, line);
 	else if (log_stdout)
 		stream_write(stdout, line);
+}
+
+/* ---- names ---- */
+
+static __u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static bool name_ask(void *data, const struct source *source, __u64 until_ns)
+{
+	(void)data;
+	return log_names >= 0 && lookup_ask(log_names, source, until_ns);
+}
+
+int log_lookup(int fd)
+{
+	static const struct log_way way = { .ask = name_ask, .write = line_write };
+
+	log_waiting = log_queue_new(&way);
+	if (!log_waiting)
+		return -ENOMEM;
+	log_names = fd;
+	return 0;
+}
+
+int log_fd(void)
+{
+	return log_names;
+}
+
+void log_serve(void)
+{
+	struct lookup_answer answer;
+	int heard = -EAGAIN;
+
+	while (log_names >= 0 && (heard = lookup_hear(log_names, &answer)) == 1)
+		log_queue_answer(log_waiting, &answer, now_ns());
+	if (heard != -EAGAIN) {
+		close(log_names);
+		log_names = -1;
+		log_line("names of hosts are not looked up any more: %s",
+			 heard ? strerror(-heard) : "the process has ended");
+	}
+	if (log_waiting)
+		log_queue_serve(log_waiting, now_ns());
+}
+
+__u64 log_next_ns(void)
+{
+	return log_waiting ? log_queue_next_ns(log_waiting) : 0;
+}
+
+/* ---- lines ---- */
+
+/* @source: whose name belongs into it; NULL: nobody's */
+static void line_take(const struct source *source, char *line)
+{
+	text_disarm(line);
+	if (log_waiting)
+		log_queue_add(log_waiting, source, line, time(NULL), now_ns());
+	else
+		line_write(NULL, time(NULL), line);
+}
+
+void log_line(const char *format, ...)
+{
+	char line[LOG_LINE_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	line_take(NULL, line);
+}
+
+void log_source_line(const struct source *source, const char *line)
+{
+	char copy[LOG_LINE_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	line_take(source, copy);
+}
+
+static void stdout_write(const char *begin, const char *format, va_list arguments)
+{
+	char line[LOG_LINE_MAX];
+	size_t len = strlen(begin);
+
+	memcpy(line, begin, len);
+	vsnprintf(line + len, sizeof(line) - len, format, arguments);
+	text_disarm(line);
+	stream_write(stdout, line);
+}
+
+void log_detail(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (log_stdout)
+		stdout_write("", format, arguments);
+	va_end(arguments);
+}
+
+void log_debug(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (log_debugs)
+		stdout_write("debug: ", format, arguments);
+	va_end(arguments);
+}
+
+void log_close(void)
+{
+	log_queue_free(log_waiting);
+	log_waiting = NULL;
+	if (log_names >= 0)
+		close(log_names);
+	log_names = -1;
+	targets_close();
 }

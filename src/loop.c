@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemonize.h"
 #include "events.h"
 #include "helper.h"
 #include "log.h"
@@ -20,6 +21,17 @@
 #include "ring.h"
 
 enum { UNDO_PAUSE_S = 10 }; /* after one that failed */
+
+static const char *const order_names[] = {
+	[HELPER_START] = "start", [HELPER_RELOAD] = "reload", [HELPER_CONFIRM] = "confirm",
+	[HELPER_UNDO] = "undo", [HELPER_STOP] = "stop", [HELPER_DETACH] = "detach",
+	[HELPER_LEAVE] = "leave",
+};
+
+static const char *const word_names[] = {
+	[HELPER_LINE] = "line", [HELPER_VIEW] = "view", [HELPER_LOG] = "log",
+	[HELPER_STATUS] = "status", [HELPER_DONE] = "done",
+};
 
 struct running {
 	const struct loop *loop;
@@ -74,16 +86,18 @@ static void timer_set(const struct running *r)
 {
 	__u64 next = r->undoing ? r->undo_next_ns :
 		     r->events && !r->leaving ? events_next_ns(r->events) : 0;
-	struct itimerspec when = {
-		.it_value = { .tv_sec = next / 1000000000, .tv_nsec = next % 1000000000 },
-	};
+	__u64 names = log_next_ns();
+	struct itimerspec when = {};
 
+	if (names && (!next || names < next))
+		next = names;
+	when.it_value = (struct timespec){ next / 1000000000, next % 1000000000 };
 	timerfd_settime(r->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static int loop_add(const struct running *r, int fd)
+static int loop_add(const struct running *r, int fd, __u32 events)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event event = { .events = events, .data.fd = fd };
 
 	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -94,6 +108,7 @@ static void helper_tell(struct running *r, enum helper_order order, unsigned int
 
 	if (r->leaving)
 		return;
+	log_debug("to the helper: %s, argument %u", order_names[order], argument);
 	r->leaving = order == HELPER_STOP || order == HELPER_DETACH || order == HELPER_LEAVE;
 	error = helper_ask(r->loop->channel, order, argument);
 	if (error)
@@ -126,8 +141,12 @@ static int events_begin(struct running *r, int *fd, size_t size)
 		return -ENOMEM;
 	r->ring_fd = *fd;
 	*fd = -1;
-	error = loop_add(r, r->ring_fd);
-	return error ? error : privs_seal(&(struct failure){});
+	error = loop_add(r, r->ring_fd, EPOLLIN);
+	if (!error)
+		error = privs_seal(&(struct failure){});
+	if (!error)
+		log_debug("from here on no memory can be mapped that is shared and writable");
+	return error;
 }
 
 static void view_take(struct running *r, const struct helper_message *message,
@@ -165,17 +184,23 @@ static void undo_done(struct running *r, const struct helper_message *message)
 	}
 }
 
+static void start_done(struct running *r, const struct helper_message *message)
+{
+	if (message->status) {
+		fprintf(stderr, "knockd: %s\n", message->text);
+		r->end = LOOP_FAILED;
+		r->over = true;
+		return;
+	}
+	notify_send(r->loop->notify, "READY=1");
+	daemonize_ready();
+}
+
 static void order_done(struct running *r, const struct helper_message *message)
 {
 	switch (message->order) {
 	case HELPER_START:
-		if (message->status) {
-			fprintf(stderr, "knockd: %s\n", message->text);
-			r->end = LOOP_FAILED;
-			r->over = true;
-			break;
-		}
-		notify_send(r->loop->notify, "READY=1");
+		start_done(r, message);
 		break;
 	case HELPER_RELOAD:
 		r->reloading = false;
@@ -192,9 +217,19 @@ static void order_done(struct running *r, const struct helper_message *message)
 	case HELPER_STOP:
 	case HELPER_DETACH:
 	case HELPER_LEAVE:
+		log_detail("closing...");
 		r->over = true;
 		break;
 	}
+}
+
+static void message_debug(const struct helper_message *message)
+{
+	__u32 words = sizeof(word_names) / sizeof(*word_names);
+
+	log_debug("from the helper: %s, order %u, status %d, flag %u",
+		  message->word < words ? word_names[message->word] : "?", message->order,
+		  message->status, message->flag);
 }
 
 static void helper_serve(struct running *r)
@@ -210,9 +245,13 @@ static void helper_serve(struct running *r)
 			  got ? got : -EPIPE);
 		return;
 	}
+	message_debug(&message);
 	switch (message.word) {
 	case HELPER_LINE:
-		log_line("%s", message.text);
+		if (message.flag)
+			log_detail("%s", message.text);
+		else
+			log_line("%s", message.text);
 		break;
 	case HELPER_VIEW:
 		view_take(r, &message, descriptor);
@@ -235,11 +274,22 @@ static void helper_serve(struct running *r)
 
 /* ---- signals and events ---- */
 
+static void stop_ask(struct running *r)
+{
+	log_line("shutting down");
+	notify_send(r->loop->notify, "STOPPING=1");
+	helper_tell(r, HELPER_STOP, 0);
+}
+
 static void signal_serve(struct running *r)
 {
 	struct signalfd_siginfo info;
 
 	if (read(r->loop->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	log_debug("signal %u", info.ssi_signo);
+	/* It has been told to end already. */
+	if (r->leaving)
 		return;
 	switch (info.ssi_signo) {
 	case SIGHUP:
@@ -251,9 +301,7 @@ static void signal_serve(struct running *r)
 		helper_tell(r, HELPER_LEAVE, 0);
 		break;
 	default:
-		log_line("shutting down");
-		notify_send(r->loop->notify, "STOPPING=1");
-		helper_tell(r, HELPER_STOP, 0);
+		stop_ask(r);
 		break;
 	}
 }
@@ -288,10 +336,22 @@ static int loop_begin(struct running *r)
 	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (r->epoll < 0 || r->timer < 0)
 		return -errno;
-	error = loop_add(r, r->loop->channel);
+	error = loop_add(r, r->loop->channel, EPOLLIN);
 	if (!error)
-		error = loop_add(r, r->loop->signals);
-	return error ? error : loop_add(r, r->timer);
+		error = loop_add(r, r->loop->signals, EPOLLIN);
+	/* The helper has copies of these two: closing them here does not end the watch. */
+	if (!error && log_fd() >= 0)
+		error = loop_add(r, log_fd(), EPOLLIN | EPOLLET);
+	if (!error && daemonize_fd() >= 0)
+		error = loop_add(r, daemonize_fd(), EPOLLET);
+	return error ? error : loop_add(r, r->timer, EPOLLIN);
+}
+
+/* Who started us into the background was told to end before we had started. */
+static void parent_lost(struct running *r)
+{
+	if (!r->leaving)
+		stop_ask(r);
 }
 
 static void loop_step(struct running *r)
@@ -308,11 +368,14 @@ static void loop_step(struct running *r)
 		helper_serve(r);
 	else if (ready.data.fd == r->loop->signals)
 		signal_serve(r);
+	else if (ready.data.fd == daemonize_fd())
+		parent_lost(r);
 	else if (ready.data.fd == r->timer &&
 		 read(r->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		loop_fail(r, "cannot read the timer", -errno);
 	if (r->events && !r->over)
 		events_serve(r);
+	log_serve();
 	timer_set(r);
 }
 
@@ -327,6 +390,8 @@ enum loop_end loop_run(const struct loop *loop)
 		error = privs_drop(&failure);
 	if (error)
 		loop_fail(&r, failure.text, error);
+	else
+		log_debug("capabilities: none, nor new ones; system calls: filtered");
 	while (!r.over)
 		loop_step(&r);
 	events_free(r.events);

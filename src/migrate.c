@@ -121,8 +121,20 @@ static bool cell_give(struct migration *m, struct grant_bucket *bucket, const st
 	if (i < 0)
 		return false;
 	bucket->cell[i].flows = cell->flows;
+	bucket->cell[i].uses = cell->uses;
 	__atomic_exchange_n(&bucket->cell[i].word, cell->word, __ATOMIC_SEQ_CST);
 	return true;
+}
+
+/* The old programs have charged it for @count connections since it was brought. */
+static void cell_charge(struct grant *cell, __u32 count)
+{
+	__u32 uses = __atomic_load_n(&cell->uses, __ATOMIC_SEQ_CST), left;
+
+	do
+		left = uses > count ? uses - count : 0;
+	while (!__atomic_compare_exchange_n(&cell->uses, &uses, left, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST));
 }
 
 /* In a bucket of the new table: change what we brought there before, @brought, to @wanted. */
@@ -130,15 +142,19 @@ static void bucket_change(struct migration *m, struct grant_bucket *bucket,
 			  struct grant_bucket *brought, struct grant_bucket *wanted)
 {
 	for (int i = 0; i < GRANT_CELLS; i++) {
-		const struct grant *old = &brought->cell[i];
+		const struct grant *old = &brought->cell[i], *new;
 		__u64 word = 0;
 		struct grant *cell;
 
 		if (grant_expiry(old->word) <= m->now)
 			continue;
-		cell_of(wanted, old, m->now, &word);
+		new = cell_of(wanted, old, m->now, &word);
+		if (word == old->word && new->uses >= old->uses)
+			continue;
 		/* Where it is not found the new programs have changed it, and know better. */
-		cell = word == old->word ? NULL : cell_with(bucket, old, old->word);
+		cell = cell_with(bucket, old, old->word);
+		if (cell && new && new->uses < old->uses)
+			cell_charge(cell, old->uses - new->uses);
 		if (cell)
 			__sync_val_compare_and_swap(&cell->word, old->word, word);
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* What the heritage has of the number of a state. */
 struct former {
@@ -27,8 +28,8 @@ static bool heritage_sane(const struct heritage *h)
 	const struct settings *s = h->settings;
 
 	/* A config never goes beyond what it and the one before it can use. */
-	return h->now && s->state_count <= STATE_MAX && s->door_count <= 2 * KNOCKD_DOORS_MAX &&
-	       s->guard_count <= GUARDS_MAX &&
+	return h->now && s->state_count <= STATE_MAX && s->door_count <= KNOCKD_DOOR_NUMBERS &&
+	       s->guard_count <= GUARDS_MAX && s->remote_count <= KNOCKD_STREAMS_MAX &&
 	       (!s->state_count || s->state_count >= KNOCKD_STREAMS_MAX);
 }
 
@@ -87,17 +88,23 @@ static __u32 way_find(const struct numbering *n, __u32 from, __u32 port)
 	return way ? way->to : 0;
 }
 
-/* No two ports have the same guard. */
+/* A port has the same guard in all tables, and no two ports have the same one. */
 static bool guards_read(struct numbering *n)
 {
 	const struct heritage *h = &n->heritage;
+	size_t count = h->port ? (size_t)(1 + h->settings->remote_count) * PORT_COUNT : 0;
 
-	for (size_t i = 0; h->port && i < PORT_ICMP_FIRST; i++) {
+	for (size_t i = 0; i < count; i++) {
+		size_t port = i % PORT_COUNT;
 		__u32 guard = h->port[i].guard;
 
-		if (guard > h->settings->guard_count || (guard && n->guard_taken[guard]))
+		if (!guard)
+			continue;
+		if (port >= PORT_ICMP_FIRST || guard > h->settings->guard_count ||
+		    (n->guard[port] != guard && (n->guard[port] || n->guard_taken[guard])))
 			return false;
 		n->guard_taken[guard] = true;
+		n->guard[port] = guard;
 	}
 	return true;
 }
@@ -107,7 +114,8 @@ static int heritage_read(struct numbering *n)
 	n->way = calloc(n->heritage.settings->state_count + 1, sizeof(*n->way));
 	n->guard_taken = calloc((size_t)n->heritage.settings->guard_count + 1,
 				sizeof(*n->guard_taken));
-	if (!n->way || !n->guard_taken)
+	n->guard = calloc(PORT_ICMP_FIRST, sizeof(*n->guard));
+	if (!n->way || !n->guard_taken || !n->guard)
 		return -ENOMEM;
 	if (!heritage_walks(n) || !guards_read(n))
 		return -EINVAL;
@@ -193,17 +201,32 @@ out:
 
 /* ---- streams ---- */
 
-/* A root's path has the flags of its stream in place of a port. */
-static __u32 flags_word(const struct conf_flags *flags)
+struct stream numbering_door_stream(const struct conf_door *door)
 {
-	return (__u32)flags->mask << 8 | flags->value;
+	struct stream stream = {
+		.mask = door->flags.mask,
+		.value = door->flags.value,
+		.family = door->target.family == AF_INET ? 4 : door->target.family ? 6 : 0,
+		.used = 1,
+	};
+
+	if (stream.family)
+		memcpy(stream.target_be, door->target.address, stream.family == 4 ? 4 : 16);
+	return stream;
 }
 
-static void stream_take(struct numbering *n, struct compiled *c, __u32 stream, __u32 flags,
-			bool kept)
+static bool streams_equal(const struct stream *a, const struct stream *b)
 {
-	c->path[stream] = (struct path){ .parent = stream, .port = flags, .used = 1 };
-	n->former[stream].kept = kept;
+	return a->mask == b->mask && a->value == b->value && a->family == b->family &&
+	       !memcmp(a->target_be, b->target_be, sizeof(a->target_be));
+}
+
+static void stream_take(struct numbering *n, struct compiled *c, __u32 index,
+			const struct stream *stream, bool kept)
+{
+	c->path[index] = (struct path){ .parent = index, .used = 1 };
+	c->settings.stream[index] = *stream;
+	n->former[index].kept = kept;
 }
 
 /* What the heritage still needs of the index @stream: nothing, to remember it, everything. */
@@ -218,28 +241,27 @@ static enum need stream_need(const struct numbering *n, __u32 stream)
 	return h->path[stream].until ? NEED_MEMORY : NEED_ALL;
 }
 
-void numbering_stream_keep(struct numbering *n, struct compiled *c,
-			   const struct conf_flags *flags)
+void numbering_stream_keep(struct numbering *n, struct compiled *c, const struct stream *stream)
 {
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX; i++) {
 		if (stream_need(n, i) == NEED_NOTHING ||
-		    n->heritage.path[i].port != flags_word(flags))
+		    !streams_equal(&n->heritage.settings->stream[i], stream))
 			continue;
-		stream_take(n, c, i, flags_word(flags), true);
+		stream_take(n, c, i, stream, true);
 		return;
 	}
 }
 
-__u32 numbering_stream(struct numbering *n, struct compiled *c, const struct conf_flags *flags)
+__u32 numbering_stream(struct numbering *n, struct compiled *c, const struct stream *stream)
 {
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX; i++)
-		if (c->path[i].used && c->path[i].port == flags_word(flags))
+		if (c->path[i].used && streams_equal(&c->settings.stream[i], stream))
 			return i;
 	for (enum need need = NEED_NOTHING; need <= NEED_ALL; need++) {
 		for (__u32 i = 0; i < KNOCKD_STREAMS_MAX; i++) {
 			if (c->path[i].used || stream_need(n, i) != need)
 				continue;
-			stream_take(n, c, i, flags_word(flags), false);
+			stream_take(n, c, i, stream, false);
 			return i;
 		}
 	}
@@ -312,6 +334,8 @@ static void state_lose(struct compiled *c, __u32 state)
 	*path = (struct path){ .until = state < KNOCKD_STREAMS_MAX ? 0 :
 						path->until - path->timeout };
 	c->state[state] = (struct state){};
+	if (state < KNOCKD_STREAMS_MAX)
+		c->settings.stream[state] = (struct stream){};
 }
 
 /* From the moment of compiling, the programs before may still write progress for so long. */
@@ -333,8 +357,12 @@ static void state_retire(struct numbering *n, struct compiled *c, __u32 state)
 	}
 	if (!was->until)
 		path->until = now + was->timeout + (__u64)SWAP_MAX_S * n->hz;
-	if (state >= KNOCKD_STREAMS_MAX)
+	if (state >= KNOCKD_STREAMS_MAX) {
 		c->state[state] = (struct state){ .depth = former->depth, .removed = 1 };
+	} else {
+		c->settings.stream[state] = n->heritage.settings->stream[state];
+		c->settings.stream[state].used = 0;
+	}
 	/* Its stream's index belongs to other flags now, or a part of its way to another state. */
 	if (n->crowded || (!c->path[former->root].until && !n->former[former->root].kept))
 		state_lose(c, state);
@@ -367,20 +395,31 @@ void numbering_retire(struct numbering *n, struct compiled *c)
 
 /* ---- protected ports ---- */
 
-/* A port that two configs protect keeps its counters; no other gets them. */
-void numbering_guard(struct numbering *n, struct compiled *c, size_t index)
+__u32 numbering_class(const struct compiled *c, const struct conf_door *door)
 {
-	const struct heritage *h = &n->heritage;
-	__u32 guard = h->port ? h->port[index].guard : 0;
+	struct stream stream = numbering_door_stream(door);
 
-	if (!guard) {
-		while (n->guard_next <= h->settings->guard_count && n->guard_taken[n->guard_next])
+	for (__u32 i = 0; door->target.remote && i < c->settings.remote_count; i++)
+		if (c->settings.remote[i].family == stream.family &&
+		    !memcmp(c->settings.remote[i].word_be, stream.target_be,
+			    sizeof(stream.target_be)))
+			return 1 + i;
+	return 0;
+}
+
+/* A port that two configs protect keeps its counters; no other gets them. */
+__u32 numbering_guard(struct numbering *n, struct compiled *c, size_t index)
+{
+	__u32 *guard = &n->guard[index], known = n->heritage.settings->guard_count;
+
+	if (!*guard) {
+		while (n->guard_next <= known && n->guard_taken[n->guard_next])
 			n->guard_next++;
-		guard = n->guard_next++;
+		*guard = n->guard_next++;
 	}
-	c->port[index].guard = guard;
-	if (guard > c->settings.guard_count)
-		c->settings.guard_count = guard;
+	if (*guard > c->settings.guard_count)
+		c->settings.guard_count = *guard;
+	return *guard;
 }
 
 /* ---- the whole ---- */
@@ -417,4 +456,5 @@ void numbering_free(struct numbering *n)
 	free(n->former);
 	free(n->way);
 	free(n->guard_taken);
+	free(n->guard);
 }

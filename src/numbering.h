@@ -31,10 +31,14 @@ struct numbering {
 	__u32 state_next;         /* no lower number is free */
 	bool crowded;             /* numbers ran out: those of removed states had to be taken */
 	bool *guard_taken;        /* by the heritage; none where no port is protected */
+	__u32 *guard;             /* PORT_ICMP_FIRST: of each protected port, in the heritage too */
 	__u32 guard_next;
 };
 
-/** port_index() - The place of a knock or protected port in the table of ports. */
+/** numbering_class() - Which table of ports @door is about: 0, or 1 + its place in the remotes. */
+__u32 numbering_class(const struct compiled *c, const struct conf_door *door);
+
+/** port_index() - The place of a knock or protected port in a table of ports. */
 static inline size_t port_index(enum conf_proto proto, unsigned int number)
 {
 	return number + (proto == CONF_TCP ? 0 : proto == CONF_UDP ? 65536 : PORT_ICMP_FIRST);
@@ -53,18 +57,20 @@ int numbering_begin(struct numbering *n, const struct conf *conf, unsigned int h
 /** numbering_free() - Release what @n itself has. */
 void numbering_free(struct numbering *n);
 
-/**
- * numbering_stream_keep() - Give the stream of @flags the index that it has in the heritage, if it
- * has one. To be called for all flags before numbering_stream() gives any of them a new one.
- */
-void numbering_stream_keep(struct numbering *n, struct compiled *c,
-			   const struct conf_flags *flags);
+/** numbering_door_stream() - What @door sees of knocks: its flags and Target; used, root 0. */
+struct stream numbering_door_stream(const struct conf_door *door);
 
 /**
- * numbering_stream() - The index of the stream of @flags, given to it when it is first asked for.
+ * numbering_stream_keep() - Give @stream the index that it has in the heritage, if it has one. To
+ * be called for all streams before numbering_stream() gives any of them a new one.
+ */
+void numbering_stream_keep(struct numbering *n, struct compiled *c, const struct stream *stream);
+
+/**
+ * numbering_stream() - The index of @stream, given to it when it is first asked for.
  * Return: KNOCKD_STREAMS_MAX when there are too many.
  */
-__u32 numbering_stream(struct numbering *n, struct compiled *c, const struct conf_flags *flags);
+__u32 numbering_stream(struct numbering *n, struct compiled *c, const struct stream *stream);
 
 /**
  * numbering_sequence_keep() - Keep the states of the @len knocks at @port, as far as the heritage
@@ -84,7 +90,10 @@ __u32 numbering_state(struct numbering *n, const struct compiled *c, __u32 paren
  */
 void numbering_retire(struct numbering *n, struct compiled *c);
 
-/** numbering_guard() - Give the protected port at @index of the table its guard. */
-void numbering_guard(struct numbering *n, struct compiled *c, size_t index);
+/**
+ * numbering_guard() - The guard of the protected port at @index of any of the tables, given to it
+ * when it is first asked for.
+ */
+__u32 numbering_guard(struct numbering *n, struct compiled *c, size_t index);
 
 #endif

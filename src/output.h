@@ -13,7 +13,7 @@
 
 enum output_form { OUTPUT_ALIGNED, OUTPUT_TABS, OUTPUT_JSON };
 
-enum { OUTPUT_COLUMNS_MAX = 16 };
+enum { OUTPUT_COLUMNS_MAX = 20 };
 
 enum cell_kind {
 	CELL_TEXT,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The folder on the BPF file system that keeps links and maps while no daemon runs:
- * DIR/NAME/outer, DIR/NAME/inner and one file a map.
+ * DIR/NAME/outer, outer1 and so on (one an interface, by its place in the list), inner, and one a
+ * map.
  *
  * Pins are not the truth: what is in force are the links, wherever they are pinned. A new set of
  * pins is made aside and exchanged with the old one, so there is always one that is whole.
@@ -16,6 +17,7 @@
 #include <stddef.h>
 
 #include "failure.h"
+#include "knockd/limits.h"
 
 #define PINS_DIR_DEFAULT "/sys/fs/bpf/knockd"
 
@@ -46,25 +48,38 @@ int pins_open(struct pins **out, const char *dir, const char *name, unsigned int
  */
 void pins_close(struct pins *pins);
 
+/* The devices to guard, by their place in the list: indices, 0 where there is none. */
+struct pins_devices {
+	unsigned int index[KNOCKD_INTERFACES_MAX];
+	unsigned int count; /* of places */
+};
+
+/* Links of earlier daemons, which all are the finder's to close; −1: none. */
+struct pins_links {
+	int outer[KNOCKD_INTERFACES_MAX]; /* in force, by place */
+	int inner;
+	int rest[KNOCKD_INTERFACES_MAX];  /* on devices not asked for, or gone: bpf_link_info has
+	                                     ifindex 0 */
+	unsigned int rest_count;
+	int lead; /* one of these: its program has the state to go on from */
+};
+
 /**
- * pins_find() - Find the links of this daemon, or of one that is dead, that guard @device in this
- * network namespace: under NAME, under what an interrupted change of NAME left, under other names,
- * whose locks are taken too until they are published.
- * @device: index, 0: none. A link of NAME whose device is gone is found where no other is, for its
- * program's maps: its bpf_link_info has ifindex 0
- * @outer, @inner: descriptors, −1 where there is none
+ * pins_find() - Find the links of this daemon, or of those that are dead, that guard one of
+ * @devices in this network namespace: under NAME, under what an interrupted change of NAME left,
+ * under other names, whose locks are taken too until they are published.
  *
- * Return: 0, also when there are none; −EBUSY when another daemon that lives guards @device, whose
- * name the failure tells; −EEXIST when NAME guards another device or namespace, which publishing
- * would open; another −errno.
+ * Return: 0, also when there are none; −EBUSY when another daemon that lives guards one of them,
+ * whose name the failure tells; −EEXIST when NAME guards none of them but others, or another
+ * namespace, which publishing would open; another −errno.
  */
-int pins_find(struct pins *pins, unsigned int device, int *outer, int *inner,
+int pins_find(struct pins *pins, const struct pins_devices *devices, struct pins_links *out,
 	      struct failure *failure);
 
 /**
  * pins_publish() - Put all of @pin in place of what was under NAME, and remove what pins_find()
- * found elsewhere. Names are "outer", "inner", "order" and those of GENERATION_MAPS. Files that are
- * not knockd's are left in a folder aside of NAME, and the failure tells of them.
+ * found elsewhere. Names are those of outer_name(), "inner", "order" and those of GENERATION_MAPS.
+ * Files that are not knockd's are left in a folder aside of NAME, and the failure tells of them.
  *
  * Return: 0 or −errno; on failure what was there before is still there.
  */
@@ -80,10 +95,11 @@ int pins_publish(struct pins *pins, const struct pin *pin, size_t count,
 int pins_remove(struct pins *pins, struct failure *failure);
 
 /**
- * pins_link() - For readers, without a lock: open the link "outer" or "inner" of DIR/NAME.
+ * pins_outer(), pins_inner() - For readers, without a lock: open a link of DIR/NAME.
  * Return: a descriptor or −errno.
  */
-int pins_link(const char *dir, const char *name, const char *link);
+int pins_outer(const char *dir, const char *name, unsigned int place);
+int pins_inner(const char *dir, const char *name);
 
 /**
  * pins_order() - For readers: open the program of DIR/NAME that obeys orders.

@@ -53,6 +53,9 @@ static const struct {
 	{ SCMP_SYS(mmap), { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } }, 1 },
 	{ SCMP_SYS(mmap2), { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } }, 1 },
 	{ SCMP_SYS(mprotect), { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } }, 1 },
+	/* Into the background: /dev/null becomes standard input, output and error. */
+	{ SCMP_SYS(dup2), { { 1, SCMP_CMP_LE, STDERR_FILENO, 0 } }, 1 },
+	{ SCMP_SYS(dup3), { { 1, SCMP_CMP_LE, STDERR_FILENO, 0 } }, 1 },
 	/* fdopen(3) looks at the flags. */
 	{ SCMP_SYS(fcntl), { { 1, SCMP_CMP_EQ, F_GETFL, 0 } }, 1 },
 	{ SCMP_SYS(fcntl64), { { 1, SCMP_CMP_EQ, F_GETFL, 0 } }, 1 },

@@ -2,21 +2,31 @@
 #include "surround.h"
 
 #include <errno.h>
+#include <linux/if_arp.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 
 /* What the programs look at before they ask a map: see struct surroundings. */
-static int surroundings_set(const struct generation *g, const struct devices *devices,
-			    const struct device *guarded)
+static void guarded_look(struct surroundings *now, const struct device *device, unsigned int *ip)
 {
-	struct surroundings now = {
-		.forwarding = device_forwards(guarded->name),
-		.stacked = !strcmp(guarded->kind, "bond") || !strcmp(guarded->kind, "team"),
-	};
+	now->forwarding |= device_forwards(device->name);
+	now->stacked |= !strcmp(device->kind, "bond") || !strcmp(device->kind, "team");
+	if (device->type != ARPHRD_ETHER)
+		now->ip[(*ip)++] = device->index;
+}
+
+static int surroundings_set(const struct generation *g, const struct devices *devices,
+			    const struct guarded *guarded)
+{
+	struct surroundings now = {};
+	unsigned int ip = 0;
 	__u32 key = 0;
 
+	for (unsigned int i = 0; i < guarded->count; i++)
+		if (guarded->at[i])
+			guarded_look(&now, guarded->at[i], &ip);
 	for (size_t i = 0; i < devices->count && !now.stacked; i++)
 		now.stacked = devices->at[i].stacked;
 	for (size_t i = 0; i < devices->address_count; i++) {
@@ -28,15 +38,15 @@ static int surroundings_set(const struct generation *g, const struct devices *de
 }
 
 /* Remove from @map what @keep does not want; @size is that of a key, at most struct source's. */
-static void map_prune(int map, size_t size, bool (*keep)(const void *key, unsigned int guarded,
-							 const struct devices *devices),
-		      unsigned int guarded, const struct devices *devices)
+static void map_prune(int map, size_t size,
+		      bool (*keep)(const void *key, const struct devices *devices),
+		      const struct devices *devices)
 {
 	struct source key, next;
 	void *last = NULL;
 
 	while (!bpf_map_get_next_key(map, last, &next)) {
-		if (!keep(&next, guarded, devices)) {
+		if (!keep(&next, devices)) {
 			bpf_map_delete_elem(map, &next);
 			last = NULL;
 			continue;
@@ -46,45 +56,48 @@ static void map_prune(int map, size_t size, bool (*keep)(const void *key, unsign
 	}
 }
 
-static bool address_keep(const void *key, unsigned int guarded, const struct devices *devices)
+static bool address_keep(const void *key, const struct devices *devices)
 {
-	(void)guarded;
 	for (size_t i = 0; i < devices->address_count; i++)
 		if (!memcmp(&devices->address[i], key, sizeof(devices->address[i])))
 			return true;
 	return false;
 }
 
-/* The guarded device itself stays, come what may. */
-static bool device_keep(const void *key, unsigned int guarded, const struct devices *devices)
+static bool device_keep(const void *key, const struct devices *devices)
 {
 	const struct device *device;
 	__u32 index;
 
 	memcpy(&index, key, sizeof(index));
 	device = devices_find_index(devices, index);
-	return index == guarded || (device && device->stacked);
+	return device && (device->guarded || device->stacked);
 }
 
 int generation_surround(const struct generation *g, struct devices *devices,
-			       const struct device *guarded)
+			const struct guarded *guarded)
 {
 	int addresses = g->map[MAP_addresses], stacked = g->map[MAP_guarded], result;
+	unsigned int index[KNOCKD_INTERFACES_MAX];
 	__u32 one = 1;
 
-	devices_stack(devices, guarded->index);
+	for (unsigned int i = 0; i < guarded->count; i++)
+		index[i] = guarded->at[i] ? guarded->at[i]->index : 0;
+	devices_stack(devices, index, guarded->count);
 	result = surroundings_set(g, devices, guarded);
 	for (size_t i = 0; i < devices->address_count; i++)
 		if (bpf_map_update_elem(addresses, &devices->address[i], &one, BPF_ANY) && !result)
 			result = -errno;
-	for (size_t i = 0; i < devices->count; i++) {
-		const struct device *device = &devices->at[i];
+	/* The guarded ones first: they have their place, come what may. */
+	for (size_t i = 0; i < 2 * devices->count; i++) {
+		const struct device *device = &devices->at[i % devices->count];
+		bool wanted = i < devices->count ? device->guarded : device->stacked;
 
-		if ((device == guarded || device->stacked) &&
-		    bpf_map_update_elem(stacked, &device->index, &one, BPF_ANY) && !result)
+		if (wanted && bpf_map_update_elem(stacked, &device->index, &one, BPF_ANY) &&
+		    !result)
 			result = -errno;
 	}
-	map_prune(addresses, sizeof(struct source), address_keep, guarded->index, devices);
-	map_prune(stacked, sizeof(__u32), device_keep, guarded->index, devices);
+	map_prune(addresses, sizeof(struct source), address_keep, devices);
+	map_prune(stacked, sizeof(__u32), device_keep, devices);
 	return result;
 }

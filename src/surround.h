@@ -7,11 +7,11 @@
 #include "generation.h"
 
 /**
- * generation_surround() - Tell the programs which devices are stacked on @guarded, one of @devices,
- * which addresses the host has, and whether it forwards.
+ * generation_surround() - Tell the programs which devices are @guarded, all of @devices, and which
+ * are stacked on them, which addresses the host has, and whether it forwards.
  * Return: 0 or −errno of the first failure; −E2BIG: more than there is room for.
  */
 int generation_surround(const struct generation *g, struct devices *devices,
-			const struct device *guarded);
+			const struct guarded *guarded);
 
 #endif

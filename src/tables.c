@@ -61,9 +61,15 @@ void about_sign(struct about *about)
 	about->pid_start = process_start(getppid());
 }
 
-void about_name(struct about *about, const struct device *device)
+void about_outer(struct about *about, unsigned int i, const char *interface,
+		 const struct device *device, enum xdp_flavour flavour)
 {
-	snprintf(about->interface, sizeof(about->interface), "%s", device->name);
+	struct about_outer *outer = &about->outer[i];
+
+	snprintf(outer->interface, sizeof(outer->interface), "%s",
+		 device ? device->name : interface);
+	outer->device = device ? device->index : 0;
+	outer->flavour = flavour;
 }
 
 __u64 file_changed(const char *path)

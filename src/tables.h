@@ -25,8 +25,9 @@ void about_begin(struct about *about, const struct clock_reading *clock, unsigne
 /** about_sign() - Name the daemon, the parent of the calling process. */
 void about_sign(struct about *about);
 
-/** about_name() - Name the device that is guarded. */
-void about_name(struct about *about, const struct device *device);
+/** about_outer() - Note what is guarded at place @i; NULL: @interface is missing. */
+void about_outer(struct about *about, unsigned int i, const char *interface,
+		 const struct device *device, enum xdp_flavour flavour);
 
 /** file_changed() - When @path was last changed, CLOCK_REALTIME in ns; 0: that cannot be told. */
 __u64 file_changed(const char *path);

@@ -181,7 +181,7 @@ static bool cell_copy(const struct grant *cell, struct grant *copy)
 	for (int i = 0; i < 4; i++)
 		copy->address_be[i] = __atomic_load_n(&cell->address_be[i], __ATOMIC_RELAXED);
 	copy->flows = __atomic_load_n(&cell->flows, __ATOMIC_RELAXED);
-	copy->zero = 0;
+	copy->uses = __atomic_load_n(&cell->uses, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return __atomic_load_n(&cell->word, __ATOMIC_RELAXED) == copy->word;
 }

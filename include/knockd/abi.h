@@ -15,7 +15,7 @@
 #include "knockd/reason.h"
 
 #ifndef KNOCKD_LAYOUT
-#define KNOCKD_LAYOUT 1 /* of everything below that outlives a program; raise it on any change */
+#define KNOCKD_LAYOUT 2 /* of everything below that outlives a program; raise it on any change */
 #endif
 
 /* Transport protocols as the tables number them. */
@@ -29,7 +29,12 @@ struct source {
 	__u8 zero[2];
 };
 
-/* ---- ports: what the config says of each port; one value, PORT_COUNT of these ---- */
+/*
+ * ---- ports: what the config says of each port; values of PORT_COUNT of these ----
+ *
+ * The first value is about this host's own addresses; the others are about the hosts of
+ * settings.remote, in its order.
+ */
 
 struct port {
 	__u32 guard;  /* 1 + index of its counters where protected, else 0 */
@@ -82,11 +87,20 @@ struct match {
 
 /* ---- doors ---- */
 
+enum door_flag {
+	DOOR_GRANTS = 1, /* knocks give grants; else they are only told */
+	DOOR_FLOWS = 2,  /* its grants have flows: it opens some UDP port, or another host's */
+	DOOR_TASKS = 4,  /* the helper is told too: there is a command to run, or a list to mark */
+};
+
 struct door {
 	__u64 open_time; /* jiffies; 0: until closed */
 	__u64 window;    /* jiffies that a grant's cell is in use at the most; 0: until closed */
-	__u32 quota;     /* sources in any one window that are certain to get a grant */
-	__u32 datagrams; /* 1: opens some UDP port, so that its grants have flows */
+	__u64 once;      /* a name for its sequence, which opens it but once; 0: it has none */
+	__u32 quota;     /* sources in any one window that are certain to get a grant; 0: no door */
+	__u32 connections; /* TCP connections that use a grant up; 0: any number */
+	__u32 flags;     /* of enum door_flag */
+	__u32 zero;
 };
 
 /*
@@ -112,9 +126,11 @@ struct door_name {
 enum { STAGE_DOORS_MAX = 8 };
 
 struct stage {
-	__u8 depth; /* knocks made */
-	__u8 count; /* doors named below; there may be more */
+	__u32 timeout; /* jiffies; as the state's */
+	__u8 depth;    /* knocks made */
+	__u8 count;    /* doors named below; there may be more */
 	__u16 door[STAGE_DOORS_MAX];
+	__u8 zero[2];
 };
 
 /* Which knocks lead to a state; one value, one of these a state. */
@@ -122,8 +138,7 @@ struct path {
 	__u64 until;   /* jiffies. In force: 0; removed: progress may hold it up to then; free: it
 	                  means nothing since then, 0: it never did */
 	__u32 parent;  /* state; itself at a root */
-	__u32 port;    /* index in the table of ports of the latest knock; at a root the flags of
-	                  its stream, mask << 8 | value */
+	__u32 port;    /* index in a table of ports of the latest knock; 0 at a root */
 	__u32 timeout; /* jiffies; longest Seq_Timeout of its stream */
 	__u8 used;     /* 0: the number is free, and all but until is zero */
 	__u8 zero[3];
@@ -165,7 +180,9 @@ enum {
 	GRANT_DOOR_SHIFT = 48,
 	GRANT_DOOR_BUSY = 0xffff, /* the cell is being written */
 	GRANT_CELLS = 16,
-	GRANT_FLOWS_MAX = 64,     /* flows recorded for one grant between two knocks */
+	GRANT_FLOWS_MAX = 64,     /* flows recorded for one grant between two knocks, or of one
+	                             second's connections */
+	GRANT_UNPAID_S = 128,     /* a used-up grant stays known, for connections half open */
 };
 
 #define GRANT_EXPIRY_MASK ((1ULL << GRANT_ENDED_BIT) - 1)
@@ -174,8 +191,9 @@ enum {
 struct grant {
 	__u64 word;
 	__be32 address_be[4]; /* cut to Grant_Prefix6 */
-	__u32 flows;          /* recorded since the last knock */
-	__u32 zero;
+	__u32 flows;          /* recorded since the last knock; of a door with Connections those of
+	                         one second: the second << 16 | how many */
+	__u32 uses;           /* connections left, where the door counts them */
 };
 
 struct grant_bucket {
@@ -211,7 +229,7 @@ struct flow {
 struct flow_state {
 	__u64 seen;  /* jiffies of the last packet */
 	__u32 door;
-	__u32 zero;
+	__u32 unpaid; /* 1: a TCP connection not yet seen established, so not yet charged */
 };
 
 /* ---- sources: LPM trie, prefix → set of trust and leave to knock ---- */
@@ -227,7 +245,7 @@ struct source_prefix {
 enum event_kind {
 	EVENT_STAGE,   /* a knock advanced a sequence; state says which */
 	EVENT_OPENED,  /* until is the new expiry */
-	EVENT_CLOSED,  /* by its Close_Sequence */
+	EVENT_CLOSED,  /* by its Close_Sequence; or used up, as reason says */
 	EVENT_REFUSED, /* a right sequence without a grant; reason says why */
 	EVENT_BLOCKED, /* the first packet in this minute that a protected port refused */
 	EVENT_ORDER,   /* what an administrator asked for; order says what, who says who */
@@ -239,9 +257,9 @@ struct event {
 	__u32 kind;
 	__u32 door;    /* OPENED, CLOSED, REFUSED */
 	__u32 state;   /* STAGE */
-	__u32 reason;  /* REFUSED, BLOCKED */
+	__u32 reason;  /* CLOSED, REFUSED, BLOCKED */
 	__u64 time;    /* jiffies */
-	__u64 until;   /* OPENED; GRANT_FOREVER: until closed */
+	__u64 until;   /* OPENED; GRANT_FOREVER: until closed; 0: there is no grant */
 	struct source source;
 	__u16 port;    /* BLOCKED */
 	__u8 proto;    /* BLOCKED */
@@ -289,6 +307,7 @@ struct shared {
 	__u64 limit[LIMIT_COUNT];
 	__u64 stages_unsaid; /* as counted by REASON_STAGE_UNSAID */
 	__u64 events_lost;   /* as counted by REASON_EVENT_LOST */
+	__u64 tasks_lost;    /* as counted by REASON_TASK_LOST */
 };
 
 /* ---- a config on trial: each has a value of its own ---- */
@@ -304,13 +323,18 @@ enum xdp_flavour { XDP_FRAGS, XDP_NATIVE, XDP_GENERIC };
 
 enum { ABOUT_PATH_MAX = 1024, ABOUT_TEXT_MAX = 8192 };
 
+/* The outer door on one interface. */
+struct about_outer {
+	char interface[16]; /* name when last seen; empty: there is none */
+	__u32 device;       /* its index; 0: it is not there */
+	__u32 flavour;      /* enum xdp_flavour */
+};
+
 struct about {
 	__u32 layout;        /* KNOCKD_LAYOUT; the first word of every layout */
 	__u32 hz;            /* jiffies in one second */
 	char version[16];    /* of the knockd that loaded the programs */
-	char interface[16];  /* name when last seen */
-	__u32 device;        /* its index; 0: it is not there */
-	__u32 flavour;       /* enum xdp_flavour */
+	struct about_outer outer[KNOCKD_INTERFACES_MAX]; /* in the order of the config */
 	__u32 inner;         /* 1: the inner door stands */
 	__u32 pid;           /* of the daemon, as it sees itself; 0: it has ended in good order */
 	__u64 pid_start;     /* field 22 of its /proc/PID/stat: tells it from a later process */
@@ -332,18 +356,29 @@ struct about {
 
 enum closed_action { CLOSED_DROP, CLOSED_RESET, CLOSED_ABORT };
 
+/*
+ * A stream is what some doors see of a source's knocks: TCP segments with their flags, and packets
+ * to their Target or, without one, to any address of this host.
+ */
 struct stream {
 	__u8 mask, value; /* a TCP segment is a knock when (flags & mask) == value */
-	__u8 zero[2];
+	__u8 family;      /* of the target: 4 or 6; 0: there is none */
+	__u8 used;        /* 0: nothing is a knock; a config before this one had it, or none */
 	__u32 root;       /* its first state */
+	__be32 target_be[4];
 };
 
+/* How the frames of the guarded interfaces begin. */
+enum frames { FRAMES_ETHERNET, FRAMES_IP, FRAMES_MIXED };
+
 struct settings {
-	__u32 ethernet;       /* 1: frames begin with an Ethernet header; 0: with the IP header */
+	__u32 frames;         /* enum frames; MIXED: surroundings say which device has which */
 	__u32 inner;          /* 1: the inner door stands */
 	__u32 closed;         /* enum closed_action */
 	__u32 stream_count;
 	struct stream stream[KNOCKD_STREAMS_MAX];
+	struct source remote[KNOCKD_STREAMS_MAX]; /* Targets that are other hosts */
+	__u32 remote_count;
 	__u32 edge_mask;      /* places in the table of edges, less one */
 	__u32 state_count;
 	__u32 match_count;
@@ -355,7 +390,9 @@ struct settings {
 	__u32 bucket_mask;    /* buckets of grants, less one */
 	__u32 sources;        /* 1: some Trust or Knock_From is configured */
 	__u32 icmp;           /* 1: some sequence has an ICMP knock */
-	__u32 udp_guarded;    /* 1: some protected port is UDP */
+	__u32 flows;          /* 1: some door has flows, or counts connections */
+	__u32 connections;    /* 1: some door counts connections */
+	__u32 only_ipv4;      /* 1: IPv6 packets are no knocks */
 	__be32 grant_mask6_be[4]; /* Grant_Prefix6 */
 	__u64 udp_idle;       /* jiffies */
 	__u64 second;         /* jiffies in one second */
@@ -365,6 +402,8 @@ struct settings {
 struct surroundings {
 	__u32 forwarding; /* 1: this host forwards what arrives on the guarded interface */
 	__u32 stacked;    /* 1: sockets may be bound to devices stacked on it, or above it */
+	__u32 ip[KNOCKD_INTERFACES_MAX]; /* FRAMES_MIXED: devices whose frames begin with IP, by
+	                                    index; then 0 */
 	__u64 ours[64];   /* a Bloom filter of this host's addresses, by address_bit() */
 };
 
@@ -388,7 +427,7 @@ KNOCKD_SIZE(struct source, 20);
 KNOCKD_SIZE(struct port, 8);
 KNOCKD_SIZE(struct state, 16);
 KNOCKD_SIZE(struct match, 8);
-KNOCKD_SIZE(struct door, 24);
+KNOCKD_SIZE(struct door, 40);
 KNOCKD_SIZE(struct progress, 264);
 KNOCKD_SIZE(struct grant, 32);
 KNOCKD_SIZE(struct flow, 40);
@@ -396,10 +435,10 @@ KNOCKD_SIZE(struct flow_state, 16);
 KNOCKD_SIZE(struct source_prefix, 24);
 KNOCKD_SIZE(struct event, 96);
 KNOCKD_SIZE(struct door_name, 136);
-KNOCKD_SIZE(struct stage, 18);
+KNOCKD_SIZE(struct stage, 24);
 KNOCKD_SIZE(struct path, 24);
 KNOCKD_SIZE(struct order_form, 72);
-KNOCKD_SIZE(struct shared, 32);
+KNOCKD_SIZE(struct shared, 40);
 #undef KNOCKD_SIZE
 
 #endif

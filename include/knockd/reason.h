@@ -43,7 +43,11 @@
 	X(FLOWS_FULL, NOTE, "a flow not recorded: its grant has too many")                         \
 	X(EVENT_LOST, NOTE, "an event not reported: the ring buffer was full")                     \
 	X(STAGE_UNSAID, NOTE, "a stage not reported: more than ten in this second")                \
-	X(UNCONFIRMED, PASS, "the config was not confirmed in time, and there is none before it")
+	X(UNCONFIRMED, PASS, "the config was not confirmed in time, and there is none before it")  \
+	X(CLOSED_UNPAID, CLOSE, "one more connection than its grant was for")                      \
+	X(USED_UP, NOTE, "a grant used up by its connections")                                     \
+	X(REFUSED_SPENT, NOTE, "a one-time sequence that was used before")                         \
+	X(TASK_LOST, NOTE, "a command not run: too many doors opened at once")
 
 #define KNOCKD_REASON_ENUM(name, action, sentence) REASON_##name,
 enum reason { KNOCKD_REASONS(KNOCKD_REASON_ENUM) REASON_COUNT };

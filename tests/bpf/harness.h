@@ -43,7 +43,11 @@ struct setup {
 	const char *conf;
 	bool alone;  /* the outer door, without the inner one */
 	bool bare;   /* frames begin with the IP header */
+	bool mixed;  /* on some devices they do */
 	bool trial;  /* waits for confirmation */
+	bool only_ipv4;
+	const char *once;        /* what stands in the file of every one-time door, */
+	unsigned int once_line;  /* on this line; 0: nothing is left */
 	enum xdp_flavour flavour;
 	const struct setup *former; /* the config before: its state goes on, and past the time to
 				       confirm it judges */
@@ -57,7 +61,7 @@ struct world {
 	struct generation generation;
 	struct clock_reading clock;   /* as clock_now() last saw it */
 	struct compiled compiled;
-	struct ring *ring;
+	struct ring *ring, *tasks;
 	int inner_link;               /* −1: not attached */
 	__u32 device;
 	__u32 hz;
@@ -75,6 +79,8 @@ struct world {
 	struct sockets sockets;
 	struct event event[64];   /* the first ones since events_read() */
 	size_t events;
+	struct event task[64];    /* the same since tasks_read() */
+	size_t task_count;
 };
 
 static struct world *worlds;
@@ -101,12 +107,53 @@ static void skeleton_keep(struct knockd_bpf *skel)
 	skeleton_kept = skel;
 }
 
+/* Whether the fixtures' host has the address. */
+static inline bool target_own(const struct conf_target *target)
+{
+	static const char *const own[] = {
+		"192.0.2.1", "203.0.113.1", "198.51.100.7",
+		"2001:db8:2::1", "2001:db8:3::1", "2001:db8:7::7",
+	};
+	uint8_t address[16] = {};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
+		int family = strchr(own[i], ':') ? AF_INET6 : AF_INET;
+
+		if (family == target->family && inet_pton(family, own[i], address) == 1 &&
+		    !memcmp(address, target->address, family == AF_INET ? 4 : 16))
+			return true;
+	}
+	return false;
+}
+
+/* What the daemon finds outside the config file. */
+static inline void conf_complete(struct conf *conf, const struct setup *setup)
+{
+	conf->only_ipv4 = setup->only_ipv4;
+	for (size_t i = 0; i < conf->door_count; i++) {
+		struct conf_door *door = &conf->door[i];
+		char *end = (char *)setup->once;
+
+		door->target.remote = door->target.family && !target_own(&door->target);
+		if (!door->one_time_file || !setup->once_line)
+			continue;
+		door->one_time_line = setup->once_line;
+		while (*end) {
+			door->sequence.knock[door->sequence.len++] = (struct conf_knock){
+				.proto = CONF_TCP, .number = strtoul(end, &end, 10),
+			};
+			end += *end == ',';
+		}
+	}
+}
+
 static inline void world_compile(struct world *w)
 {
 	const char *text = w->setup->conf;
 	struct heritage heritage = {};
 	struct messages messages;
 	struct conf conf;
+	bool failed;
 
 	if (w->former)
 		heritage = (struct heritage){
@@ -118,9 +165,13 @@ static inline void world_compile(struct world *w)
 		};
 	messages_init(&messages, "fixture");
 	conf_init(&conf, "fixture");
-	if (parse_text(&conf, text, strlen(text), &messages) ||
-	    compile_conf(&conf, load_hz(), w->former ? &heritage : NULL, &w->compiled,
-			 &messages)) {
+	failed = parse_text(&conf, text, strlen(text), &messages);
+	if (!failed) {
+		conf_complete(&conf, w->setup);
+		failed = compile_conf(&conf, load_hz(), w->former ? &heritage : NULL,
+				      &w->compiled, &messages);
+	}
+	if (failed) {
 		messages_print(&messages, stderr);
 		fprintf(stderr, "%s\n", text);
 		exit(1);
@@ -135,6 +186,14 @@ static void event_keep(void *data, const void *record, size_t size)
 
 	if (w->events < sizeof(w->event) / sizeof(*w->event) && size >= sizeof(*w->event))
 		memcpy(&w->event[w->events++], record, sizeof(*w->event));
+}
+
+static void task_keep(void *data, const void *record, size_t size)
+{
+	struct world *w = data;
+
+	if (w->task_count < sizeof(w->task) / sizeof(*w->task) && size >= sizeof(*w->task))
+		memcpy(&w->task[w->task_count++], record, sizeof(*w->task));
 }
 
 static inline struct world *world_of(const struct setup *setup);
@@ -157,7 +216,9 @@ static inline struct world *world_load(const struct setup *setup)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct failure failure = {};
-	struct load load = { .flavour = setup->flavour, .ethernet = !setup->bare,
+	struct load load = { .frags = setup->flavour == XDP_FRAGS,
+			     .frames = setup->bare ? FRAMES_IP : setup->mixed ? FRAMES_MIXED :
+								 FRAMES_ETHERNET,
 			     .inner = !setup->alone, .trial = setup->trial };
 
 	if (!w)
@@ -180,7 +241,9 @@ static inline struct world *world_load(const struct setup *setup)
 	w->device = if_nametoindex("door0");
 	w->hz = w->compiled.settings.second;
 	if (ring_open(&w->ring, w->generation.map[MAP_events],
-		      bpf_map__max_entries(w->skel->maps.events), true))
+		      bpf_map__max_entries(w->skel->maps.events), true) ||
+	    ring_open(&w->tasks, w->generation.map[MAP_tasks],
+		      bpf_map__max_entries(w->skel->maps.tasks), true))
 		exit(1);
 	w->next = worlds;
 	worlds = w;
@@ -203,6 +266,7 @@ static inline void worlds_free(void)
 
 		worlds = w->next;
 		ring_close(w->ring);
+		ring_close(w->tasks);
 		generation_close(&w->generation);
 		knockd_bpf__destroy(w->skel);
 		compiled_free(&w->compiled);
@@ -260,17 +324,23 @@ static inline void events_read(struct world *w)
 	ring_read(w->ring, event_keep, w, NULL);
 }
 
+static inline void tasks_read(struct world *w)
+{
+	w->task_count = 0;
+	ring_read(w->tasks, task_keep, w, NULL);
+}
+
 /** world_look() - Let the programs know what has changed around them, as the daemon does. */
 static inline void world_look(struct world *w)
 {
 	__u32 test_run = 0, one = 1;
-	const struct device *guarded;
+	struct guarded guarded = { .count = 1 };
 	struct devices devices = {};
 
 	assert_int_equal(0, devices_read(&devices));
-	guarded = devices_find_index(&devices, w->device);
-	assert_non_null(guarded);
-	assert_int_equal(0, generation_surround(&w->generation, &devices, guarded));
+	guarded.at[0] = devices_find_index(&devices, w->device);
+	assert_non_null(guarded.at[0]);
+	assert_int_equal(0, generation_surround(&w->generation, &devices, &guarded));
 	devices_free(&devices);
 	/* A lookup under BPF_PROG_TEST_RUN cannot name a device: it arrives on number 0. */
 	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_guarded], &test_run, &one,
@@ -285,7 +355,7 @@ static inline void world_reset(struct world *w, int family)
 	struct knockd_bpf *skel = w->skel;
 	struct bpf_map *const zeroed[] = {
 		skel->maps.grants, skel->maps.quotas, skel->maps.shared, skel->maps.port_reports,
-		skel->maps.trial,
+		skel->maps.trial, skel->maps.spent, skel->maps.told,
 	};
 
 	sockets_close(&w->sockets);
@@ -298,6 +368,8 @@ static inline void world_reset(struct world *w, int family)
 	world_look(w);
 	events_read(w);
 	w->events = 0;
+	tasks_read(w);
+	w->task_count = 0;
 	w->family = family;
 	w->a = family == 4 ? &addresses4 : &addresses6;
 	w->source = w->a->stranger;
@@ -331,6 +403,9 @@ static inline void grants_age(void *value, __u64 by)
 
 		if (expiry && expiry != GRANT_FOREVER)
 			bucket->cell[i].word -= by;
+		/* The second in which a door that counts connections let some begin. */
+		if (bucket->cell[i].flows >> 16)
+			bucket->cell[i].flows -= by / load_hz() << 16;
 	}
 }
 
@@ -507,6 +582,7 @@ static inline int reason_action_due(const struct world *w, enum reason reason)
 {
 	switch (reason) {
 	case REASON_CLOSED:
+	case REASON_CLOSED_UNPAID:
 		return w->compiled.settings.closed == CLOSED_ABORT ? XDP_ABORTED : XDP_DROP;
 	case REASON_FRAGMENT_SHORT:
 	case REASON_UNREADABLE:
@@ -639,6 +715,22 @@ static inline void knock_noting(struct world *w, const char *knocks, __u64 notes
 static inline void knock_opens(struct world *w, const char *knocks)
 {
 	knock_noting(w, knocks, note(REASON_OPENED));
+}
+
+/** flows_count() - How many conversations are recorded. */
+static inline size_t flows_count(const struct world *w)
+{
+	int map = w->generation.map[MAP_flows];
+	struct flow key, next;
+	const void *last = NULL;
+	size_t count = 0;
+
+	while (!bpf_map_get_next_key(map, last, &next)) {
+		key = next;
+		last = &key;
+		count++;
+	}
+	return count;
 }
 
 /** port_open(), port_closed() - Whether the source may start a connection to the TCP port. */
@@ -818,6 +910,10 @@ static const char *const reason_home[] = {
 	[REASON_EVENT_LOST] = "test_grants",
 	[REASON_STAGE_UNSAID] = "test_knocks",
 	[REASON_UNCONFIRMED] = "test_trial",
+	[REASON_CLOSED_UNPAID] = "test_connections",
+	[REASON_USED_UP] = "test_connections",
+	[REASON_REFUSED_SPENT] = "test_onetime",
+	[REASON_TASK_LOST] = "test_tasks",
 };
 
 /* The name that the program was started by. */

@@ -113,7 +113,7 @@ static inline void network_forward(bool forward)
 
 /* ---- sockets ---- */
 
-enum { SOCKETS_MAX = 32 };
+enum { SOCKETS_MAX = 64 };
 
 /* Those of one fixture, closed at its end. */
 struct sockets {
@@ -211,12 +211,12 @@ struct session {
 	int server, client;
 };
 
-/** session_open() - An established connection from the live address to @port of @host. */
-static inline struct session session_open(struct sockets *sockets, int family,
+/** session_join() - An established connection from the live address to @port of @host, where
+ * @listener listens. */
+static inline struct session session_join(struct sockets *sockets, int listener, int family,
 					  const struct addresses *a, uint16_t source_port,
 					  uint16_t port)
 {
-	int listener = socket_listening(sockets, family, port);
 	struct session s = {
 		.client = socket_bound(sockets, family, SOCK_STREAM, a->live, source_port),
 	};
@@ -224,6 +224,16 @@ static inline struct session session_open(struct sockets *sockets, int family,
 	socket_connect(s.client, family, a->host, port);
 	s.server = sockets_keep(sockets, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 	return s;
+}
+
+/** session_open() - The same with a listener of its own. */
+static inline struct session session_open(struct sockets *sockets, int family,
+					  const struct addresses *a, uint16_t source_port,
+					  uint16_t port)
+{
+	int listener = socket_listening(sockets, family, port);
+
+	return session_join(sockets, listener, family, a, source_port, port);
 }
 
 /** tcp_state() - State of this host's TCP socket with these ports, as the kernel has it; or 0. */

@@ -41,21 +41,6 @@ static void flow_expect(struct world *w, __u16 source_port, enum reason reason)
 	expect(w, &f, reason);
 }
 
-static size_t flows_count(struct world *w)
-{
-	int map = bpf_map__fd(w->skel->maps.flows);
-	struct flow key, next;
-	const void *last = NULL;
-	size_t count = 0;
-
-	while (!bpf_map_get_next_key(map, last, &next)) {
-		key = next;
-		last = &key;
-		count++;
-	}
-	return count;
-}
-
 static void a_grant_begins_a_flow_that_goes_on(struct world *w)
 {
 	flow_expect(w, 50000, REASON_CLOSED);

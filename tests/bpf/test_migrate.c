@@ -515,6 +515,58 @@ static void changes_between_the_passes_are_brought_and_new_decisions_stand(void 
 	assert_true(changes > 40000);
 }
 
+/* The cell of @source's grant for @door. */
+static struct grant *cell_at(const struct table *t, const struct source *source, __u32 door)
+{
+	struct source owner = owner_of(t, source);
+	struct grant_bucket *bucket = bucket_of(t, &owner);
+	int cell = grant_find(bucket, door, &owner);
+
+	assert_true(cell >= 0);
+	return &bucket->cell[cell];
+}
+
+static void a_grants_count_of_connections_moves_with_it(void **state)
+{
+	struct plan plan = { .buckets = 64, .doors = 3 }, other = { .buckets = 256, .doors = 3 };
+	struct table old = table_make(&plan, NULL), new = table_make(&other, &old);
+	struct source source[6];
+	unsigned int ended = 0;
+	struct migration *m;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		source[i] = source4(1 + i);
+		if (i < 5)
+			assert_true(give(&old, &source[i], 1, false, NOW + 5000));
+		if (i < 5)
+			cell_at(&old, &source[i], 1)->uses = 5;
+	}
+	assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(cell_at(&new, &source[i], 1)->uses, 5);
+	/* Charged by the old programs, by the new ones, by both; used up; begun. */
+	cell_at(&old, &source[1], 1)->uses = 3;
+	cell_at(&new, &source[2], 1)->uses = 4;
+	cell_at(&old, &source[3], 1)->uses = 3;
+	cell_at(&new, &source[3], 1)->uses = 1;
+	cell_at(&old, &source[4], 1)->uses = 0;
+	assert_int_equal(end(&old, &source[4], 1, NOW + 700), 1);
+	assert_true(give(&old, &source[5], 1, false, NOW + 5000));
+	cell_at(&old, &source[5], 1)->uses = 2;
+	assert_int_equal(migration_finish(m, NOW + 1), 0);
+	assert_int_equal(cell_at(&new, &source[0], 1)->uses, 5);
+	assert_int_equal(cell_at(&new, &source[1], 1)->uses, 3);
+	assert_int_equal(cell_at(&new, &source[2], 1)->uses, 4);
+	assert_int_equal(cell_at(&new, &source[3], 1)->uses, 0);
+	assert_int_equal(cell_at(&new, &source[4], 1)->uses, 0);
+	assert_true(word_of(&new, &source[4], 1) == grant_word(1, 0, true, NOW + 700));
+	assert_int_equal(cell_at(&new, &source[5], 1)->uses, 2);
+	migration_end(m);
+	table_free(&old);
+	table_free(&new);
+}
+
 static void live_grants_that_find_no_place_are_no_space(void **state)
 {
 	struct plan large = { .buckets = 64, .doors = 1 }, small = { .buckets = 1, .doors = 1 };
@@ -650,6 +702,36 @@ static void flows_move_with_their_latest_packet(void **state)
 	assert_true(flow_seen(&new, &ahead) == NOW + 4);
 	assert_true(flow_seen(&new, &late) == NOW + 1);
 	assert_true(flow_seen(&new, &idle) == 0);
+	migration_end(m);
+	table_free(&old);
+	table_free(&new);
+}
+
+/* What is charged between the passes is not charged again by the new programs. */
+static void connections_that_were_charged_stay_so(void **state)
+{
+	struct plan plan = { .flows = 4096 }, other = { .flows = 16384 };
+	struct table old = table_make(&plan, NULL), new = table_make(&other, &old);
+	struct source source = source4(7);
+	struct flow flow[] = { flow_of(&source, 1), flow_of(&source, 2), flow_of(&source, 3) };
+	struct flow_state unpaid = { .seen = NOW - 20 * SECOND, .door = 3, .unpaid = 1 }, found;
+	unsigned int ended = 0;
+	struct migration *m;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(bpf_map_update_elem(old.g.map[MAP_flows], &flow[i], &unpaid,
+						     BPF_ANY), 0);
+	assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), 0);
+	/* As the programs charge: what is charged was seen at that moment. */
+	flow_set(&old, &flow[0], NOW + 1, 3);
+	flow_set(&new, &flow[1], NOW + 2, 3);
+	assert_int_equal(migration_finish(m, NOW + 5), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(bpf_map_lookup_elem(new.g.map[MAP_flows], &flow[i], &found), 0);
+		assert_int_equal(found.unpaid, i == 2);
+		assert_int_equal(found.door, 3);
+	}
 	migration_end(m);
 	table_free(&old);
 	table_free(&new);
@@ -1204,9 +1286,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grants_are_found_in_a_table_of_another_size_or_prefix),
 		cmocka_unit_test(changes_between_the_passes_are_brought_and_new_decisions_stand),
+		cmocka_unit_test(a_grants_count_of_connections_moves_with_it),
 		cmocka_unit_test(live_grants_that_find_no_place_are_no_space),
 		cmocka_unit_test(a_table_in_force_before_takes_over_what_the_later_one_says),
 		cmocka_unit_test(flows_move_with_their_latest_packet),
+		cmocka_unit_test(connections_that_were_charged_stay_so),
 		cmocka_unit_test(flows_are_found_by_the_new_prefix_of_their_source),
 		cmocka_unit_test(flows_that_were_ended_stay_so_when_the_prefix_grows),
 		cmocka_unit_test(progress_moves_and_nobody_goes_back_a_step),

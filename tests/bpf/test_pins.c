@@ -65,6 +65,8 @@ static int step_rename(int dir, const char *from, int to_dir, const char *to, un
 #define flock(fd, how) (step() ? flock(fd, how) : 0)
 #define bpf_obj_pin step_pin
 #define renameat2 step_rename
+#include "src/folders.c"
+#include "src/pinned.c"
 #include "src/pins.c"
 #undef mkdir
 #undef mkdirat
@@ -214,11 +216,34 @@ static struct pins *must_open(const char *name)
 	return pins;
 }
 
+static int fd_first(int fd, int other)
+{
+	return fd >= 0 ? fd : other;
+}
+
+/* As pins_find(), for one device; a link whose device is gone will do. */
+static int find(struct pins *pins, unsigned int index, int *outer, int *inner,
+		struct failure *failure)
+{
+	const struct pins_devices devices = { .index = { index }, .count = 1 };
+	struct pins_links links;
+	int result = pins_find(pins, &devices, &links, failure);
+
+	if (result)
+		return result;
+	*outer = fd_first(links.outer[0], links.rest_count ? links.rest[0] : -1);
+	*inner = links.inner;
+	assert_int_equal(links.lead, fd_first(*outer, *inner));
+	for (unsigned int i = links.outer[0] < 0; i < links.rest_count; i++)
+		close(links.rest[i]);
+	return 0;
+}
+
 static void must_find(struct pins *pins, struct doors *doors)
 {
 	struct failure failure;
 
-	if (pins_find(pins, device, &doors->outer, &doors->inner, &failure))
+	if (find(pins, device, &doors->outer, &doors->inner, &failure))
 		fail_msg("%s", failure.text);
 }
 
@@ -253,7 +278,7 @@ static void daemon_starts(const char *name)
 	struct pins *pins;
 
 	if (pins_open(&pins, DIR_HERE, name, 0, &failure) ||
-	    pins_find(pins, device, &doors.outer, &doors.inner, &failure)) {
+	    find(pins, device, &doors.outer, &doors.inner, &failure)) {
 		fprintf(stderr, "%s\n", failure.text);
 		_exit(2);
 	}
@@ -622,12 +647,12 @@ static void two_daemons_do_not_guard_one_device(void **state)
 	struct doors doors;
 
 	(void)state;
-	assert_int_equal(pins_find(pins, device, &doors.outer, &doors.inner, &failure), -EBUSY);
-	assert_string_equal(failure.text, "another knockd that runs guards this device under the "
-					"name 'eth0.5'");
+	assert_int_equal(find(pins, device, &doors.outer, &doors.inner, &failure), -EBUSY);
+	assert_string_equal(failure.text, "another knockd that runs guards door0 under the name "
+					  "'eth0.5'");
 	/* It is no matter on another device. */
-	assert_int_equal(pins_find(pins, if_nametoindex("other0"), &doors.outer, &doors.inner,
-				   &failure), 0);
+	assert_int_equal(find(pins, if_nametoindex("other0"), &doors.outer, &doors.inner,
+			      &failure), 0);
 	assert_int_equal(doors.outer, -1);
 	assert_int_equal(doors.inner, -1);
 	daemon_kill(other);
@@ -651,22 +676,164 @@ static void a_name_that_guards_something_else_is_not_replaced(void **state)
 	(void)state;
 	daemon_lived("main", &outer, &inner);
 	pins = must_open("main");
-	assert_int_equal(pins_find(pins, if_nametoindex("other0"), &a, &b, &failure), -EEXIST);
+	assert_int_equal(find(pins, if_nametoindex("other0"), &a, &b, &failure), -EEXIST);
 	assert_string_equal(failure.text, "'" DIR_HERE "/main' guards door0; detach that first, or "
 					"choose another --name");
 	/* In another namespace a device has the same index. */
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	assert_int_equal(pins_find(pins, device, &a, &b, &failure), -EEXIST);
+	assert_int_equal(find(pins, device, &a, &b, &failure), -EEXIST);
 	pins_close(pins);
 	pins = must_open("door0");
-	assert_int_equal(pins_find(pins, device, &a, &b, &failure), 0);
+	assert_int_equal(find(pins, device, &a, &b, &failure), 0);
 	assert_int_equal(a, -1);
 	assert_int_equal(b, -1);
 	assert_int_equal(setns(own, CLONE_NEWNET), 0);
 	close(own);
 	pins_close(pins);
 	assert_true(link_lives(outer) && link_lives(inner));
+}
+
+/* A daemon that guarded door0 and other0 and is gone; their links are @outer, in this order. */
+static void daemon_of_two_lived(const char *name, __u32 outer[2], __u32 *inner)
+{
+	struct pin pin[] = { { "outer", -1 }, { "outer1", -1 }, { "inner", -1 } };
+	struct failure failure;
+	struct pins *pins = must_open(name);
+
+	pin[0].fd = outer_attach(device);
+	pin[1].fd = outer_attach(if_nametoindex("other0"));
+	pin[2].fd = inner_attach();
+	assert_int_equal(pins_publish(pins, pin, 3, &failure), 0);
+	outer[0] = link_id(pin[0].fd);
+	outer[1] = link_id(pin[1].fd);
+	*inner = link_id(pin[2].fd);
+	for (int i = 0; i < 3; i++)
+		close(pin[i].fd);
+	pins_close(pins);
+}
+
+static void links_close(const struct pins_links *links)
+{
+	for (int i = 0; i < KNOCKD_INTERFACES_MAX; i++) {
+		if (links->outer[i] >= 0)
+			close(links->outer[i]);
+		if (links->rest[i] >= 0)
+			close(links->rest[i]);
+	}
+	if (links->inner >= 0)
+		close(links->inner);
+}
+
+static void each_device_has_its_link_whatever_its_place(void **state)
+{
+	const unsigned int other = if_nametoindex("other0"), third = if_nametoindex("other1");
+	const struct {
+		struct pins_devices devices;
+		int place[2]; /* of door0 and other0; −1: in the rest */
+	} rows[] = {
+		{ { { device, other }, 2 }, { 0, 1 } },
+		{ { { other, device }, 2 }, { 1, 0 } },
+		{ { { 0, third, device, other }, 4 }, { 2, 3 } },
+		{ { { device }, 1 }, { 0, -1 } },
+		{ { { third, other }, 2 }, { -1, 1 } },
+	};
+	struct pins *pins;
+	__u32 outer[2], inner;
+
+	(void)state;
+	daemon_of_two_lived("door0", outer, &inner);
+	assert_string_equal(tree(), "door0,door0/inner,door0/outer,door0/outer1,");
+	pins = must_open("door0");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct pins_links links;
+		struct failure failure;
+		unsigned int rest = 0;
+
+		if (pins_find(pins, &rows[i].devices, &links, &failure))
+			fail_msg("row %zu: %s", i, failure.text);
+		for (int j = 0; j < 2; j++) {
+			int place = rows[i].place[j];
+			int fd = place < 0 ? links.rest[rest++] : links.outer[place];
+
+			if (fd < 0 || link_id(fd) != outer[j])
+				fail_msg("row %zu: link %d is not where it belongs", i, j);
+		}
+		assert_int_equal(links.rest_count, rest);
+		assert_int_equal(link_id(links.inner), inner);
+		links_close(&links);
+	}
+	pins_close(pins);
+}
+
+static void none_of_what_a_name_guards_is_no_smaller_list(void **state)
+{
+	struct pins_devices devices = { .index = { if_nametoindex("other1") }, .count = 1 };
+	struct pins_links links;
+	struct failure failure;
+	struct pins *pins;
+	__u32 outer[2], inner;
+
+	(void)state;
+	daemon_of_two_lived("door0", outer, &inner);
+	pins = must_open("door0");
+	assert_int_equal(pins_find(pins, &devices, &links, &failure), -EEXIST);
+	assert_non_null(strstr(failure.text, "detach that first"));
+	pins_close(pins);
+	assert_true(link_lives(outer[0]) && link_lives(outer[1]) && link_lives(inner));
+}
+
+static void links_of_several_dead_daemons_are_all_taken(void **state)
+{
+	struct pins_devices devices = { .count = 2 };
+	__u32 outer, inner, own, own_inner;
+	struct pin pin[3];
+	struct pins_links links;
+	struct failure failure;
+	struct pins *pins;
+
+	(void)state;
+	daemon_lived("former0", &outer, &inner);
+	device = if_nametoindex("other0");
+	daemon_lived("other0", &own, &own_inner);
+	devices.index[0] = if_nametoindex("door0");
+	devices.index[1] = device;
+	pins = must_open("other0");
+	assert_int_equal(pins_find(pins, &devices, &links, &failure), 0);
+	assert_int_equal(link_id(links.outer[0]), outer);
+	assert_int_equal(link_id(links.outer[1]), own);
+	assert_int_equal(link_id(links.inner), own_inner);
+	/* What NAME itself knew goes on. */
+	assert_int_equal(links.lead, links.outer[1]);
+	pin[0] = (struct pin){ "outer", links.outer[0] };
+	pin[1] = (struct pin){ "outer1", links.outer[1] };
+	pin[2] = (struct pin){ "inner", links.inner };
+	assert_int_equal(pins_publish(pins, pin, 3, &failure), 0);
+	assert_string_equal(tree(), "other0,other0/inner,other0/outer,other0/outer1,");
+	links_close(&links);
+	pins_close(pins);
+	assert_true(link_lives(outer) && link_lives(own) && link_lives(own_inner));
+	assert_true(link_dies(inner));
+}
+
+static void one_device_that_another_guards_is_enough_to_refuse(void **state)
+{
+	pid_t other = daemon_lives("eth0.5", true);
+	struct pins_devices devices = { .index = { if_nametoindex("other0"), device }, .count = 2 };
+	struct pins *pins = must_open("other0");
+	struct pins_links links;
+	struct failure failure;
+
+	(void)state;
+	assert_int_equal(pins_find(pins, &devices, &links, &failure), -EBUSY);
+	assert_string_equal(failure.text, "another knockd that runs guards door0 under the name "
+					  "'eth0.5'");
+	daemon_kill(other);
+	assert_int_equal(pins_find(pins, &devices, &links, &failure), 0);
+	assert_int_equal(links.outer[0], -1);
+	assert_true(links.outer[1] >= 0);
+	links_close(&links);
+	pins_close(pins);
 }
 
 static void an_outer_door_alone_is_told_by_its_device(void **state)
@@ -683,11 +850,11 @@ static void an_outer_door_alone_is_told_by_its_device(void **state)
 	pins = must_open("door0");
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	assert_int_equal(pins_find(pins, device, &a, &b, &failure), 0);
+	assert_int_equal(find(pins, device, &a, &b, &failure), 0);
 	assert_int_equal(a, -1);
 	assert_int_equal(setns(own, CLONE_NEWNET), 0);
 	close(own);
-	assert_int_equal(pins_find(pins, device, &a, &b, &failure), 0);
+	assert_int_equal(find(pins, device, &a, &b, &failure), 0);
 	assert_true(a >= 0);
 	assert_int_equal(b, -1);
 	close(a);
@@ -782,7 +949,7 @@ static void readers_see_names_as_they_were_given(void **state)
 	assert_string_equal(tree(), "eth0:5,eth0:5/inner,eth0:5/outer,eth0:5/ports,");
 	assert_int_equal(pins_names(DIR_HERE, name_append, names), 1);
 	assert_string_equal(names, "eth0.5,");
-	fd = pins_link(DIR_HERE, "eth0.5", "outer");
+	fd = pins_outer(DIR_HERE, "eth0.5", 0);
 	assert_int_equal(link_id(fd), outer);
 	close(fd);
 	/* An interrupted change without exchange leaves NAME only aside. */
@@ -790,11 +957,11 @@ static void readers_see_names_as_they_were_given(void **state)
 	names[0] = '\0';
 	assert_int_equal(pins_names(DIR_HERE, name_append, names), 1);
 	assert_string_equal(names, "eth0.5,");
-	fd = pins_link(DIR_HERE, "eth0.5", "inner");
+	fd = pins_inner(DIR_HERE, "eth0.5");
 	assert_int_equal(link_id(fd), inner);
 	close(fd);
-	assert_int_equal(pins_link(DIR_HERE, "eth0", "outer"), -ENOENT);
-	assert_int_equal(pins_link(DIR_HERE, "eth0.5", "ports"), -ENOENT);
+	assert_int_equal(pins_outer(DIR_HERE, "eth0", 0), -ENOENT);
+	assert_int_equal(pins_outer(DIR_HERE, "eth0.5", 1), -ENOENT);
 	assert_int_equal(pins_order(DIR_HERE, "eth0.5"), -ENOENT);
 	run("mv '" DIR_HERE "/eth0:5 2/ports' '" DIR_HERE "/eth0:5 2/order'");
 	assert_int_equal(pins_order(DIR_HERE, "eth0.5"), -ENOENT);
@@ -967,6 +1134,10 @@ static int tests_run(void)
 		TEST(a_lock_outlasts_publishing),
 		TEST(two_daemons_do_not_guard_one_device),
 		TEST(a_name_that_guards_something_else_is_not_replaced),
+		TEST(each_device_has_its_link_whatever_its_place),
+		TEST(none_of_what_a_name_guards_is_no_smaller_list),
+		TEST(links_of_several_dead_daemons_are_all_taken),
+		TEST(one_device_that_another_guards_is_enough_to_refuse),
 		TEST(an_outer_door_alone_is_told_by_its_device),
 		TEST(a_link_without_its_device_is_found_under_its_name_only),
 		TEST(a_link_in_force_is_preferred_to_one_without_its_device),

@@ -89,6 +89,19 @@ knockd_refuses 0 -V
 expect "-V tells the version" says 'knockd [0-9]'
 knockd_refuses 0 -h
 expect "-h tells the options" says '--config'
+for option in -d -D -l -p -g -v -4 --state-dir --migrate; do
+	expect "and $option" says "^ .*$option\b"
+done
 knockd_refuses 2 --no-such-option
+for option in -c -i -p -g --state-dir --migrate --name; do
+	knockd_refuses 2 "$option"
+	say "$option without its value is misuse"
+done
+knockd_refuses 1 --migrate "$T/none.conf"
+expect "a config that cannot be translated is named" says "'$T/none.conf'"
+knockd_refuses 1 --migrate "$T"
+expect "and so is a folder" says "'$T'"
+knockd_refuses 1 --migrate /dev/zero
+expect "and what is no text" says "'/dev/zero'"
 knockd_refuses 2 -i eth0 -c "$T/knockd.conf" surplus
 expect "a word too many is named" says "'surplus'"

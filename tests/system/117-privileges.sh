@@ -68,6 +68,7 @@ for how in HUP ctl HUP; do
 	expect "a knock opens" knock_opens $SERVER6 22 7000 8000:udp 9000
 	expect "which is logged" wait_logged "$CLIENT6: ssh: OPEN SESAME"
 done
+sed 's/^\[other\]/[4711wanted]/' "$T/knockd.conf" >"$T/good.conf"
 echo '[' >>"$T/knockd.conf"
 expect_not "a broken config is refused" ctl reload
 expect "an order of knockctl is served" ctl open ssh 192.0.2.99 1
@@ -79,3 +80,41 @@ loop_is_bare "after all that"
 expect_equal "and it is the same process" "$(pgrep -P "$KNOCKD_PID")" "$helper"
 knockd_stop
 expect "told to stop, knockd leaves nothing attached" nothing_attached
+
+# Those who run beside it: in the background, and to look up names. The one that runs as another
+# user is the resolver; of the others the loop has no capability.
+processes() {
+	ip netns pids "$SERVER" | while read -r pid; do
+		! grep -q '^knockd$' "/proc/$pid/comm" || echo "$pid"
+	done
+}
+
+# the_one FIELD VALUE: of knockd's processes; there must be one and no more.
+the_one() {
+	local pid found=
+	for pid in $(processes); do
+		! has "$pid" "$1" "$2" || found="$found${found:+ }$pid"
+	done
+	echo "$found"
+}
+
+in_server "$KNOCKD" -d -l -i eth0 -c "$T/good.conf" --pin-dir "$PINS" --state-dir "$T/state" \
+	-p "$T/pid" >"$T/daemon.log" 2>&1 || fail "knockd -d -l starts"
+KNOCKD_PID=$(cat "$T/pid")
+loop_is_bare "in the background"
+resolver=$(the_one Uid 65534)
+expect "the resolver is another user's" is_running "$resolver"
+for field in CapInh CapPrm CapEff CapBnd CapAmb; do
+	expect "it has nothing in $field" has "$resolver" $field 0000000000000000
+done
+expect "and cannot get new privileges" has "$resolver" NoNewPrivs 1
+expect_equal "nor a descriptor that is not its own" "$(find "/proc/$resolver/fd" -type l | wc -l)" 4
+expect_not "it knows nothing of the config" "$PYTHON" "$SYSTEM/117-memory.py" "$resolver" 4711wanted
+expect "which the helper does" "$PYTHON" "$SYSTEM/117-memory.py" \
+	"$(pgrep -P "$KNOCKD_PID")" 4711wanted
+kill "$KNOCKD_PID"
+wait_for 10 nothing_attached || fail "knockd ends when told to"
+gone() {
+	[ -z "$(processes)" ]
+}
+expect "all of them end" wait_for 10 gone

@@ -68,7 +68,8 @@ expect "and it does" says 'knockctl [0-9]'
 knockd_start
 exits 0 "status, guarding, is well" status
 prints "status tells what is guarded, how and by what" 'len(rows) == 1 and row["name"] == "eth0"
-	and row["guarding"] is True and row["interface"] == "eth0" and row["inner_door"] is True
+	and row["guarding"] is True and row["interfaces"] == ["eth0"]
+	and row["modes"][0] in ("frags", "native", "generic") and row["inner_door"] is True
 	and row["config"].endswith("/knockd.conf") and row["daemon"] == '"$KNOCKD_PID"'
 	and row["confirm_seconds"] is None and row["doors"] == 3 and row["grants"] == 0
 	and 0 <= __import__("time").time() - row["since"] < 30' status

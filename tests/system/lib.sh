@@ -358,7 +358,7 @@ KNOCKD_OPTIONS=()
 knockd_spawn() {
 	[ -x "$KNOCKD" ] || fail "$KNOCKD is built"
 	start_in "$SERVER" "${KNOCKD_UNDER[@]}" "$KNOCKD" -i eth0 -c "$T/knockd.conf" \
-		--pin-dir "$PINS" ${KNOCKD_MODE:+--mode "$KNOCKD_MODE"} \
+		--pin-dir "$PINS" --state-dir "$T/state" ${KNOCKD_MODE:+--mode "$KNOCKD_MODE"} \
 		"${KNOCKD_OPTIONS[@]}" >>"$T/knockd.log" 2>&1
 	KNOCKD_PID=$STARTED
 }
@@ -437,7 +437,8 @@ knockd_reap() {
 knockd_fails() {
 	local expected=$1 status=0
 	shift
-	in_server timeout 20 "$KNOCKD" --pin-dir "$PINS" "$@" >"$T/refusal" 2>&1 </dev/null ||
+	in_server timeout 20 "$KNOCKD" --pin-dir "$PINS" --state-dir "$T/state" "$@" \
+		>"$T/refusal" 2>&1 </dev/null ||
 		status=$?
 	[ "$status" -eq "$expected" ] ||
 		fail "knockd $* exits with $expected (seen: $status): $(cat "$T/refusal")"

@@ -163,7 +163,7 @@ static void a_door_opens_its_ports_and_no_other(void **state)
 	compile(w);
 	check_ports(w);
 	assert_int_equal(w->compiled.settings.guard_count, 1);
-	assert_int_equal(w->compiled.settings.udp_guarded, 0);
+	assert_int_equal(w->compiled.settings.flows, 0);
 }
 
 static void ranges_may_reach_both_ends_and_overlap(void **state)
@@ -182,7 +182,7 @@ static void ranges_may_reach_both_ends_and_overlap(void **state)
 	door_open_add(door, CONF_UDP, 60002, 60003);
 	compile(w);
 	check_ports(w);
-	assert_int_equal(w->compiled.settings.udp_guarded, 1);
+	assert_int_equal(w->compiled.settings.flows, 1);
 	assert_int_equal(w->compiled.settings.guard_count, 65535 + 5536);
 }
 
@@ -683,10 +683,15 @@ static void seconds_become_jiffies_and_long_ones_stay_comparable(void **state)
 	struct conf_door *door;
 
 	w->conf.udp_idle_s = 180;
-	door_add(&w->conf, "7000,8000", 25)->open_time_s = 30;
+	door = door_add(&w->conf, "7000,8000", 25);
+	door->open_time_s = 30;
+	door_open_add(door, CONF_TCP, 22, 22);
 	door = door_add(&w->conf, "7000,9000", UINT32_MAX);
 	door->open_time_s = CONF_OPEN_TIME_MAX_S;
-	door_add(&w->conf, "7001,8000", CONF_SEQ_TIMEOUT_MAX_S)->open_time_s = 0;
+	door_open_add(door, CONF_TCP, 22, 22);
+	door = door_add(&w->conf, "7001,8000", CONF_SEQ_TIMEOUT_MAX_S);
+	door->open_time_s = 0;
+	door_open_add(door, CONF_TCP, 22, 22);
 	/* More than half of what 32 bits hold would make a difference look negative. */
 	door_add(&w->conf, "7002,8000", 3000000);
 	assert_int_equal(compile_conf(&w->conf, 1000, NULL, &w->compiled, &w->messages), 0);
@@ -1044,15 +1049,16 @@ static void streams_conf(struct world *w, const uint8_t *masks)
 			(struct conf_flags){ .mask = *masks, .value = 0 };
 }
 
+/* @mask 0: nothing is a knock there. */
 static void expect_stream(const struct world *w, unsigned int stream, uint8_t mask)
 {
 	const struct settings *s = &w->compiled.settings;
 
 	assert_true(stream < s->stream_count);
 	assert_int_equal(s->stream[stream].root, stream);
-	assert_int_equal(s->stream[stream].mask, mask);
-	if (!mask)
-		assert_int_equal(s->stream[stream].value, 1);
+	assert_int_equal(s->stream[stream].used, !!mask);
+	if (mask)
+		assert_int_equal(s->stream[stream].mask, mask);
 }
 
 static void a_stream_keeps_its_index_while_its_flags_are_there(void **state)
@@ -1162,11 +1168,13 @@ static void a_full_table_forgets_what_is_gone(void **state)
 		path[i] = (struct path){
 			.until = heritage.now + 10, .timeout = 10, .used = 1,
 			.parent = i < KNOCKD_STREAMS_MAX ? i : i % KNOCKD_STREAMS_MAX,
-			.port = i < KNOCKD_STREAMS_MAX ? 100 + i : i / KNOCKD_STREAMS_MAX,
+			.port = i < KNOCKD_STREAMS_MAX ? 0 : i / KNOCKD_STREAMS_MAX,
 		};
+	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX; i++)
+		settings.stream[i].mask = 100 + i;
 	/* One of them is in force, one comes back. */
 	path[0].until = path[8].until = 0;
-	path[0].port = flags.mask << 8 | flags.value;
+	settings.stream[0] = (struct stream){ .mask = flags.mask, .value = flags.value, .used = 1 };
 	door_add(&w->conf, "1,7000", 10)->flags = flags;
 	door_add(&w->conf, "2", 10)->flags = flags;
 	assert_int_equal(compile_conf(&w->conf, HZ, &heritage, &w->compiled, &w->messages), 0);

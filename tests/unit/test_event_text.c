@@ -82,6 +82,10 @@ static void a_closing_says_what_closed_it(void **state)
 	};
 
 	expect_lines(*state, &event, "192.0.2.7: ssh: closed (sequence)\n");
+	event.reason = REASON_CLOSED_BY_KNOCK;
+	expect_lines(*state, &event, "192.0.2.7: ssh: closed (sequence)\n");
+	event.reason = REASON_USED_UP;
+	expect_lines(*state, &event, "192.0.2.7: ssh: closed (connections)\n");
 	strcpy(event.who, "admin");
 	expect_lines(*state, &event, "192.0.2.7: ssh: closed (knockctl, by admin)\n");
 }
@@ -106,6 +110,9 @@ static void a_refusal_says_why(void **state)
 
 	expect_lines(*state, &event, "192.0.2.7: ssh: not opened (a right sequence, but the table "
 				     "of grants had no place)\n");
+	event.reason = REASON_REFUSED_SPENT;
+	expect_lines(*state, &event, "192.0.2.7: ssh: not opened (a one-time sequence that was "
+				     "used before)\n");
 	event.reason = 4711;
 	expect_lines(*state, &event, "192.0.2.7: ssh: not opened (?)\n");
 }
@@ -146,6 +153,38 @@ static void an_unknown_event_says_nothing(void **state)
 	expect_lines(*state, &event, "");
 }
 
+static void a_debugging_line_has_all_fields_but_ports(void **state)
+{
+	struct fixture *f = *state;
+	struct event event = {
+		.kind = EVENT_CLOSED, .door = 2, .state = 9, .reason = REASON_USED_UP, .time = 7,
+		.until = 8, .source = source_v6(0x20, 1), .port = 31337, .renewed = 1, .order = 3,
+	};
+	char line[512];
+
+	event.source.stream = 5;
+	event_debug_text(f->view, &event, line, sizeof(line));
+	assert_string_equal(line, "event closed: source 2000::1, stream 5, door 2 (openSSH), state "
+				  "9, reason 35 (USED_UP), time 7, until 8, renewed 1, order 3");
+	event = (struct event){ .kind = 99, .reason = 4711, .door = 1 };
+	event_debug_text(f->view, &event, line, sizeof(line));
+	assert_string_equal(line, "event ?: source ::, stream 0, door 1 (?), state 0, reason 4711 "
+				  "(?), time 0, until 0, renewed 0, order 0");
+}
+
+static void sources_are_the_same_by_their_address_alone(void **state)
+{
+	struct source a = source_v4(192, 0, 2, 7), b = a, v6 = { .family = 6 };
+
+	(void)state;
+	b.stream = 3;
+	assert_true(sources_equal(&a, &b));
+	b = source_v4(192, 0, 2, 8);
+	assert_false(sources_equal(&a, &b));
+	memcpy(v6.word_be, a.word_be, sizeof(v6.word_be));
+	assert_false(sources_equal(&a, &v6));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -162,6 +201,9 @@ int main(void)
 						fixture_end),
 		cmocka_unit_test_setup_teardown(an_order_names_its_giver, fixture_make,
 						fixture_end),
+		cmocka_unit_test_setup_teardown(a_debugging_line_has_all_fields_but_ports,
+						fixture_make, fixture_end),
+		cmocka_unit_test(sources_are_the_same_by_their_address_alone),
 		cmocka_unit_test_setup_teardown(an_unknown_event_says_nothing, fixture_make,
 						fixture_end),
 	};

@@ -141,6 +141,11 @@ static int own_a_descriptor(void)
 	return result_of(fcntl(held.channel[0], F_SETOWN, 1));
 }
 
+static int become_another_descriptor(void)
+{
+	return result_of(dup2(held.file, held.channel[0]));
+}
+
 /* ---- what must go on; 0, an errno, or −1 for a wrong result ---- */
 
 static int wait_for_the_timer(void)
@@ -227,6 +232,11 @@ static int write_a_log_file(void)
 	return fclose(file) ? errno : 0;
 }
 
+static int become_standard_input(void)
+{
+	return result_of(dup2(held.file, STDIN_FILENO));
+}
+
 static int log_to_syslog_again(void)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -311,6 +321,8 @@ static const struct {
 	{ "making memory executable", make_executable, EPERM },
 	{ "setuid()", change_user, EPERM },
 	{ "fcntl() beyond looking", own_a_descriptor, EPERM },
+	{ "putting a descriptor in place of another", become_another_descriptor, EPERM },
+	{ "leaving the foreground", become_standard_input, 0 },
 	{ "waiting for a timer", wait_for_the_timer, 0 },
 	{ "reading signals", read_signals, 0 },
 	{ "watching another descriptor", watch_and_unwatch, 0 },

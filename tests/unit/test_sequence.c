@@ -1464,7 +1464,7 @@ static size_t way_of(const struct compiled *c, __u32 state, __u32 way[KNOCKD_SEQ
 		way[i] = c->path[state].port;
 	assert_int_equal(c->path[state].parent, state);
 	assert_true(c->path[state].used);
-	way[0] = c->path[state].port;
+	way[0] = (__u32)c->settings.stream[state].mask << 8 | c->settings.stream[state].value;
 	return len + 1;
 }
 
