@@ -35,8 +35,8 @@ struct runner {
 
 static void signals_reset(void)
 {
-	/* The kernel's own form of struct sigaction, whose zeros are SIG_DFL: the C library keeps two
-	 * signals to itself, which whoever started us may have ignored. */
+	/* The kernel's own form of struct sigaction, whose zeros are SIG_DFL: the C library keeps
+	 * two signals to itself, which whoever started us may have ignored. */
 	static const char action[64];
 	sigset_t none;
 
