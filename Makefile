@@ -43,8 +43,8 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 PURE := addresses attempts automaton check command commands compile conf debt_line debt_table \
 	debts event_text facts failure firewall_rule firewall_words journal lex log_queue \
 	lookup message notify number numbering onetime output parse path pidfile ports print \
-	privs process rate reason refusals ring runner scan spelling text translate translate_plan \
-	values view
+	privs process rate reason refusals ring runner scan spelling syslog_socket text translate \
+	translate_plan values view
 KERNEL := bpffs cells counters datapath device doors entries folders generation heritage link \
 	load migrate pinned pins surround sweep tables
 DAEMON := $(PURE) $(KERNEL) adopt config daemonize events guard helper interfaces log loop main \

@@ -6,30 +6,30 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "log_queue.h"
+#include "syslog_socket.h"
 #include "text.h"
 
 static FILE *log_file;
 static bool log_syslog, log_stdout, log_debugs;
+static struct syslog_socket log_socket = { .fd = -1 };
 static struct log_queue *log_waiting; /* NULL: no line waits for a name */
 static int log_names = -1;            /* where names come from */
 
 void log_open(void)
 {
-	/* What is needed later is read while it can be. */
+	/* What is needed later is read and opened while it can be. */
 	tzset();
+	syslog_socket_open(&log_socket, "/dev/log");
 }
 
 static void targets_close(void)
 {
 	if (log_file)
 		fclose(log_file);
-	if (log_syslog)
-		closelog();
 	log_file = NULL;
 	log_syslog = false;
 }
@@ -45,8 +45,6 @@ void log_to(bool use_syslog, int file)
 	targets_close();
 	log_file = opened;
 	log_syslog = use_syslog;
-	if (use_syslog)
-		openlog("knockd", LOG_NDELAY, LOG_USER);
 }
 
 void log_verbose(void)
@@ -102,7 +100,7 @@ static void line_write(void *data, time_t when, const char *line)
 
 	(void)data;
 	if (log_syslog)
-		syslog(LOG_NOTICE, "%s", line);
+		syslog_socket_write(&log_socket, when, line);
 	if (log_file) {
 		if (localtime_r(&when, &tm))
 			strftime(stamp, sizeof(stamp), "[%Y-%m-%d %H:%M] ", &tm);
@@ -238,4 +236,5 @@ void log_close(void)
 		close(log_names);
 	log_names = -1;
 	targets_close();
+	syslog_socket_close(&log_socket);
 }

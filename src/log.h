@@ -10,12 +10,12 @@
 
 #include "knockd/abi.h"
 
-/** log_open() - Read now what cannot be read any more once files cannot be opened. */
+/** log_open() - Read and open now what cannot be any more once privileges are given up. */
 void log_open(void);
 
 /**
  * log_to() - Say where lines go from here on; before, and with neither, it is stderr.
- * @syslog: to syslog(3), ident knockd
+ * @syslog: to syslog, ident knockd; needs log_open() before
  * @file: a descriptor, which the log owns from now on, appended to, each line behind
  *        [YYYY-MM-DD HH:MM]; −1: none
  */

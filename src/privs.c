@@ -21,7 +21,7 @@ static const int calls_free[] = {
 	/* descriptors that it has */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(lseek),
 	SCMP_SYS(_llseek), SCMP_SYS(fstat), SCMP_SYS(fstat64),
-	/* the helper, the service manager, syslog(3); sockets are made below */
+	/* the helper, the service manager, syslog; sockets are made below */
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 	SCMP_SYS(recv), SCMP_SYS(send), SCMP_SYS(connect),
 	/* memory; what makes it executable is below */
@@ -37,9 +37,9 @@ static const int calls_free[] = {
 /*
  * Calls that are made only with an argument whose bits under the mask are these.
  *
- * Sockets are datagram ones of this host: syslog(3) connects again when its reader was restarted.
- * More would be a way back: who connects as root to a stream socket of the service manager or the
- * system bus may ask it to start anything.
+ * Sockets are datagram ones of this host: the service manager is told over one. More would be a way
+ * back: who connects as root to a stream socket of the service manager or the system bus may ask it
+ * to start anything.
  */
 static const struct {
 	int call;

@@ -102,7 +102,9 @@ expect_not "every line has its stamp, and there is no other" \
 expect_equal "without -v there is nothing on standard output or error" "$(cat "$T/knockd.log")" ''
 
 # Syslog: a socket in a /dev that only knockd sees.
-in_server "$PYTHON" "$SYSTEM/115-notify.py" "$T/syslog" >"$T/syslog.log" 2>&1 &
+in_server sysctl -qw net.unix.max_dgram_qlen=10
+start_in "$SERVER" "$PYTHON" "$SYSTEM/115-notify.py" "$T/syslog" >"$T/syslog.log" 2>&1
+reader=$STARTED
 wait_for 5 grep -q '^ready' "$T/syslog.log" || fail "syslog listens"
 private "mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 && ln -s '$T/syslog' /dev/log"
 conf_with UseSyslog
@@ -114,6 +116,22 @@ knock_at $SERVER4 "${SEQUENCE[@]}"
 expect "of openings too" wait_for 5 grep -Eqx "<13>.{15} knockd: $CLIENT4: openSSH: OPEN SESAME" \
 	"$T/syslog.log"
 expect_lines "$CLIENT4: openSSH: OPEN SESAME"
+
+# Nobody reads what syslog is told: nothing else waits for that.
+kill -STOP "$reader"
+: >"$T/file.log"
+for _ in {1..20}; do
+	knock_at $SERVER4 "${SEQUENCE[@]}"
+done
+knock_at $SERVER6 52361 "${SEQUENCE[0]}"
+expect "with a syslog that hangs, knocks open" tcp_opens $SERVER6 23
+expect_lines "$CLIENT6: two words: OPEN SESAME"
+kill -CONT "$reader"
+knock_at $SERVER6 52361 "${SEQUENCE[2]}"
+expect "and what it missed is told as a number" wait_for 5 \
+	grep -Eqx '<13>.{15} knockd: [0-9]+ lines not logged: nobody read them' "$T/syslog.log"
+expect "before the next line" wait_for 5 \
+	grep -Eqx "<13>.{15} knockd: $CLIENT6: two words: closed \\(sequence\\)" "$T/syslog.log"
 knockd_stop
 
 # Names of hosts.

@@ -37,8 +37,8 @@
 static struct {
 	int epoll, timer, signals, file, memory;
 	int channel[2];          /* 0: the child's end */
-	struct sockaddr_un log;  /* of a socket like that of syslog(3) */
-	socklen_t log_len;
+	struct sockaddr_un manager; /* of a socket like that of a service manager */
+	socklen_t manager_len;
 	void *page;
 } held;
 
@@ -237,11 +237,11 @@ static int become_standard_input(void)
 	return result_of(dup2(held.file, STDIN_FILENO));
 }
 
-static int log_to_syslog_again(void)
+static int tell_the_service_manager(void)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&held.log, held.log_len) ||
+	if (fd < 0 || connect(fd, (struct sockaddr *)&held.manager, held.manager_len) ||
 	    send(fd, "line", 4, MSG_NOSIGNAL) != 4)
 		return errno;
 	return result_of(close(fd));
@@ -330,7 +330,7 @@ static const struct {
 	{ "looking at a descriptor", look_at_a_descriptor, 0 },
 	{ "telling the helper", send_an_order, 0 },
 	{ "writing a log file", write_a_log_file, 0 },
-	{ "connecting to syslog again", log_to_syslog_again, 0 },
+	{ "telling the service manager", tell_the_service_manager, 0 },
 	{ "telling the time", tell_the_time, 0 },
 	{ "malloc() and free()", allocate_and_free, 0 },
 	{ "mapping the ring, to be written", map_for_writing, 0 },
@@ -363,14 +363,15 @@ static void pass_view(int channel)
 	close(fd);
 }
 
-static void log_listen(int *fd)
+static void manager_listen(int *fd)
 {
 	*fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	held.log = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	held.log_len = sizeof(held.log);
+	held.manager = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	held.manager_len = sizeof(held.manager);
 	/* The kernel chooses an abstract name. */
-	assert_return_code(bind(*fd, (struct sockaddr *)&held.log, sizeof(sa_family_t)), errno);
-	assert_return_code(getsockname(*fd, (struct sockaddr *)&held.log, &held.log_len), errno);
+	assert_return_code(bind(*fd, (struct sockaddr *)&held.manager, sizeof(sa_family_t)), errno);
+	assert_return_code(getsockname(*fd, (struct sockaddr *)&held.manager, &held.manager_len),
+			   errno);
 }
 
 static void held_open(void)
@@ -432,7 +433,7 @@ static void status_read(pid_t pid)
 
 static int once(void **state)
 {
-	int log, status;
+	int manager, status;
 	char byte;
 	pid_t pid;
 
@@ -443,7 +444,7 @@ static int once(void **state)
 	for (int i = 0; i < ROWS; i++)
 		outcome->result[i] = NOT_TRIED;
 	held_open();
-	log_listen(&log);
+	manager_listen(&manager);
 	pid = fork();
 	assert_return_code(pid, errno);
 	if (!pid)
