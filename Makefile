@@ -106,6 +106,8 @@ $(BUILD)/sanitized/%.o: src/%.c
 
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 PURE_SAN := $(PURE:%=$(BUILD)/sanitized/%.o)
+# Kept, or the next make would build them again.
+.SECONDARY: $(PURE_SAN)
 
 $(BUILD)/sanitized/unit/%: tests/unit/%.c $(PURE_SAN)
 	@mkdir -p $(@D)
