@@ -15,7 +15,7 @@ struct opening {
 	__u32 door;
 };
 
-enum { LINES_PER_SECOND = 10 };
+enum { LINES_PER_SECOND = 10, OPENINGS_PER_SECOND = 100 };
 
 struct events {
 	const struct view *view;
@@ -25,9 +25,9 @@ struct events {
 	/* Stages not told, and events and tasks lost, as counted when last logged. */
 	__u64 unsaid, lost, tasks_lost;
 	__u64 dropped;        /* stages that were told, and not logged */
-	__u64 openings;       /* without a grant, the same; not yet named */
+	__u64 openings;       /* and what else is said of doors, the same; not yet counted out */
 	__u64 line_second;    /* of the kernel's clock, and the lines about sequences in it */
-	unsigned int lines;
+	unsigned int lines, opening_lines;
 	bool waiting;         /* the config waits for confirmation, as far as is known */
 	struct events_wish wish;
 };
@@ -169,28 +169,71 @@ static void unsaid_log(struct events *e)
 	if (unsaid > e->unsaid)
 		log_line("%llu more stages not logged", (unsigned long long)(unsaid - e->unsaid));
 	if (e->openings)
-		log_line("%llu more openings not logged", (unsigned long long)e->openings);
+		log_line("%llu more openings, refusals and closings not logged",
+			 (unsigned long long)e->openings);
 	e->unsaid = unsaid;
 	e->openings = 0;
 }
 
-/*
- * Whether there may be one more line about a sequence on its way: anybody can begin one from any
- * number of forged addresses, and a knock may be on its way to several doors.
- */
-static bool line_may(struct events *e)
+/* Count one more line in this second, of @limit; false when there were as many. */
+static bool line_take(struct events *e, unsigned int *lines, unsigned int limit)
 {
 	__u64 second = view_now(e->view) / view_settings(e->view)->second;
 
 	if (e->line_second != second) {
 		e->line_second = second;
-		e->lines = 0;
+		e->lines = e->opening_lines = 0;
 		unsaid_log(e);
 	}
-	if (e->lines >= LINES_PER_SECOND)
+	if (*lines >= limit)
 		return false;
-	e->lines++;
+	++*lines;
 	return true;
+}
+
+/*
+ * Whether there may be one more line about a sequence on its way, or about a door that gives no
+ * grants: anybody can knock from any number of forged addresses, and a knock may be on its way to
+ * several doors.
+ */
+static bool line_may(struct events *e)
+{
+	return line_take(e, &e->lines, LINES_PER_SECOND);
+}
+
+/*
+ * The same for openings and closings. What opens a door is no secret to whoever sends a door's one
+ * knock, or who has seen all of them; nobody else comes near the limit.
+ */
+static bool opening_may(struct events *e)
+{
+	bool may = line_take(e, &e->opening_lines, OPENINGS_PER_SECOND);
+
+	e->openings += !may;
+	return may;
+}
+
+static bool event_may(struct events *e, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_STAGE:
+		if (line_may(e))
+			return true;
+		e->dropped++;
+		return false;
+	case EVENT_OPENED:
+		if (event->until)
+			return opening_may(e);
+		if (line_may(e))
+			return true;
+		e->openings++;
+		return false;
+	case EVENT_CLOSED:
+	case EVENT_REFUSED:
+		return opening_may(e);
+	default:
+		return true;
+	}
 }
 
 static void lost_log(struct events *e)
@@ -273,11 +316,7 @@ void events_handle(void *data, const void *record, size_t size)
 	event_debug_text(e->view, event, line, sizeof(line));
 	log_debug("%s", line);
 	for (unsigned int i = 0; event_text(e->view, event, i, line, sizeof(line)); i++) {
-		if (event->kind == EVENT_STAGE && !line_may(e))
-			e->dropped++;
-		else if (event->kind == EVENT_OPENED && !event->until && !line_may(e))
-			e->openings++;
-		else
+		if (event_may(e, event))
 			log_source_line(event->kind == EVENT_ORDER ? NULL : &event->source, line);
 	}
 	attempts_follow(e, event);
@@ -322,7 +361,8 @@ void events_expire(struct events *e)
 			heap_settle(e, 0);
 			continue;
 		}
-		door_log(e, &first->source, first->door, "closed (time)");
+		if (opening_may(e))
+			door_log(e, &first->source, first->door, "closed (time)");
 		heap_remove(e, 0);
 	}
 }
