@@ -309,8 +309,8 @@ int guard_renew(struct guarding *g)
 	struct guarded guarded;
 	int error;
 
-	/* What is in force was made of another file than the one that is there. */
-	if (g->refused)
+	/* What is in force was made of another file than the one there is; or is about to go. */
+	if (g->refused || datapath_trial_lost(g->dp))
 		return 0;
 	datapath_guarded(g->dp, &g->devices, &guarded);
 	if (!guarded_any(&guarded)) {
@@ -355,7 +355,8 @@ static void device_came(struct guarding *g, unsigned int i, const struct device 
 	struct guarded guarded;
 	int error = -ENOENT;
 
-	if (device_refused(g, device))
+	/* What is undone first looks again. */
+	if (device_refused(g, device) || datapath_trial_lost(g->dp))
 		return;
 	datapath_guarded(g->dp, &g->devices, &guarded);
 	guarded.at[i] = device;

@@ -148,6 +148,8 @@ int guard_undo(struct guarding *g, struct failure *failure)
 		}
 		guard_say(g, "not confirmed in time: the config before is in force again");
 		g->news(g->data, GUARD_VIEW);
+		/* Interfaces and addresses may have changed since it was. */
+		guard_look(g);
 		return 0;
 	}
 	if (error == -ENOENT)

@@ -142,7 +142,7 @@ static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 
 int datapath_undo(struct datapath *dp, struct failure *failure)
 {
-	if (!trial_deadline(dp) || trial_pending(dp))
+	if (!datapath_trial_lost(dp))
 		return -EALREADY;
 	return dp->has_former ? trial_undo(dp, false, failure) : -ENOENT;
 }
@@ -153,7 +153,7 @@ bool datapath_refused(struct datapath *dp, const char *path)
 
 	if (!dp->held)
 		return false;
-	if (trial_deadline(dp) && !trial_pending(dp) && dp->has_former &&
+	if (datapath_trial_lost(dp) && dp->has_former &&
 	    trial_undo(dp, true, &failure))
 		tell(dp, "the config before could not be put back for good: %s", failure.text);
 	if (!dp->tables.about->refused_file || dp->tables.about->refused_file != file_changed(path))
@@ -165,6 +165,11 @@ bool datapath_refused(struct datapath *dp, const char *path)
 bool datapath_on_trial(const struct datapath *dp)
 {
 	return dp->trial;
+}
+
+bool datapath_trial_lost(const struct datapath *dp)
+{
+	return trial_deadline(dp) && !trial_pending(dp);
 }
 
 unsigned int datapath_trial_s(const struct datapath *dp)
