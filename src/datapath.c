@@ -79,14 +79,19 @@ void datapath_leave(struct datapath *dp)
 	free(dp);
 }
 
+void datapath_detach(struct datapath *dp)
+{
+	/* Whoever else holds the links: they are to be gone. */
+	doors_detach(&dp->doors);
+}
+
 void datapath_stop(struct datapath *dp)
 {
 	struct failure failure;
 
 	if (!dp)
 		return;
-	/* Whoever else holds the links: they are to be gone. */
-	doors_detach(&dp->doors);
+	datapath_detach(dp);
 	pins_remove(dp->doors.pins, &failure);
 	remark_say(dp, &failure);
 	datapath_leave(dp);

@@ -42,6 +42,9 @@ int datapath_open(struct datapath **out, const struct datapath_place *place,
 /** datapath_leave() - Let go of everything; what is in force stays. NULL is fine. */
 void datapath_leave(struct datapath *dp);
 
+/** datapath_detach() - Detach both doors; what they left can still be looked at. */
+void datapath_detach(struct datapath *dp);
+
 /** datapath_stop() - Detach all doors and remove all pins, then as datapath_leave(). */
 void datapath_stop(struct datapath *dp);
 
@@ -128,6 +131,9 @@ bool datapath_refused(struct datapath *dp, const char *path);
 
 /** datapath_on_trial() - Whether the doors look at the time to confirm, or have not stopped to. */
 bool datapath_on_trial(const struct datapath *dp);
+
+/** datapath_trial_lost() - Whether the time to confirm is over, and the trial is to be undone. */
+bool datapath_trial_lost(const struct datapath *dp);
 
 /** datapath_trial_s() - Seconds left to confirm the config in force; 0: it is confirmed. */
 unsigned int datapath_trial_s(const struct datapath *dp);

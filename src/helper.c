@@ -400,6 +400,11 @@ static void stop(struct helper *h, bool detach)
 	detail_say(h, "waiting for child processes...");
 	if (h->commands)
 		commands_settle(h->commands, SETTLE_S);
+	/* What was used up to now the kernel is about to forget. */
+	if (detach && h->tasks && !h->guard.refused) {
+		datapath_detach(h->guard.dp);
+		tasks_advance(h->tasks, datapath_generation(h->guard.dp), h->guard.conf);
+	}
 	pid_file_remove(h);
 	guard_stop(&h->guard, detach);
 }
@@ -485,10 +490,10 @@ static void helper_serve(struct helper *h)
 			tasks_do(h);
 		if (h->commands)
 			commands_serve(h->commands);
-		if (h->tasks && h->advance)
-			sequences_advance(h);
 		if (ready[CHANNEL].revents)
 			running = channel_serve(h);
+		if (running && h->tasks && h->advance)
+			sequences_advance(h);
 		ready[TASKS].fd = h->tasks ? tasks_fd(h->tasks) : -1;
 		if (running && poll(ready, COUNT, wait_ms(h)) < 0)
 			for (int i = 0; i < COUNT; i++)
