@@ -193,11 +193,17 @@ static int marked_write(int fd, const struct text *text, const struct line *line
 
 static int fresh_fill(int fd, const struct text *text, const struct line *line)
 {
+	struct stat fresh;
 	int error;
 
-	/* The owner first: that takes setuid bits and the like away. */
-	if (fchown(fd, text->file.st_uid, text->file.st_gid) ||
-	    fchmod(fd, text->file.st_mode & 07777))
+	if (fstat(fd, &fresh))
+		return -errno;
+	/* The owner first: that takes setuid bits and the like away. Where there is nothing to
+	 * change, no leave to change it is needed. */
+	if ((fresh.st_uid != text->file.st_uid || fresh.st_gid != text->file.st_gid) &&
+	    fchown(fd, text->file.st_uid, text->file.st_gid))
+		return -errno;
+	if (fchmod(fd, text->file.st_mode & 07777))
 		return -errno;
 	error = marked_write(fd, text, line);
 	return error ? error : fsync(fd) ? -errno : 0;
