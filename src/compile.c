@@ -51,6 +51,7 @@ struct areas {
 	size_t words; /* of doors */
 	size_t count, room;
 	__u32 *edge;  /* where a range begins or has just ended, of one protocol */
+	__u32 *class; /* of each door of the config */
 	__u64 *doors; /* words: at one port */
 };
 
@@ -85,12 +86,14 @@ static int number_compare(const void *left, const void *right)
 }
 
 /* The ports at which some range of @proto begins or has just ended, sorted; how many. */
-static size_t edges_of_ranges(const struct conf *conf, enum conf_proto proto, __u32 *edge)
+static size_t edges_of_ranges(const struct conf *conf, const struct areas *areas, __u32 class,
+			      enum conf_proto proto)
 {
+	__u32 *edge = areas->edge;
 	size_t count = 0;
 
 	for (size_t d = 0; d < conf->door_count; d++) {
-		for (size_t i = 0; i < conf->door[d].open.count; i++) {
+		for (size_t i = 0; areas->class[d] == class && i < conf->door[d].open.count; i++) {
 			const struct conf_range *range = &conf->door[d].open.at[i];
 
 			if (range->proto == proto) {
@@ -103,20 +106,20 @@ static size_t edges_of_ranges(const struct conf *conf, enum conf_proto proto, __
 	return count;
 }
 
-static void doors_at(const struct conf *conf, const struct numbering *n, const struct compiled *c,
-		     __u32 class, enum conf_proto proto, __u32 number, __u64 *doors)
+static void doors_at(const struct conf *conf, const struct numbering *n, const struct areas *areas,
+		     __u32 class, enum conf_proto proto, __u32 number)
 {
 	for (size_t d = 0; d < conf->door_count; d++) {
 		const struct conf_ranges *open = &conf->door[d].open;
 
-		if (numbering_class(c, &conf->door[d]) != class)
+		if (areas->class[d] != class)
 			continue;
 		for (size_t i = 0; i < open->count; i++) {
 			const struct conf_range *range = &open->at[i];
 
 			if (range->proto == proto && range->first <= number &&
 			    number <= range->last)
-				bit_set(doors, n->door[d]);
+				bit_set(areas->doors, n->door[d]);
 		}
 	}
 }
@@ -154,7 +157,7 @@ static int ports_protect(const struct conf *conf, struct numbering *n, struct co
 {
 	struct port *port = c->port + (size_t)class * PORT_COUNT;
 	const __u32 *edge = areas->edge;
-	size_t edges = edges_of_ranges(conf, proto, areas->edge);
+	size_t edges = edges_of_ranges(conf, areas, class, proto);
 
 	for (size_t i = 0; i + 1 < edges; i++) {
 		int area;
@@ -162,7 +165,7 @@ static int ports_protect(const struct conf *conf, struct numbering *n, struct co
 		if (edge[i] == edge[i + 1])
 			continue;
 		memset(areas->doors, 0, areas->words * sizeof(*areas->doors));
-		doors_at(conf, n, c, class, proto, edge[i], areas->doors);
+		doors_at(conf, n, areas, class, proto, edge[i]);
 		area = area_find(areas);
 		if (area < 0)
 			return area;
@@ -188,8 +191,11 @@ static int areas_make(const struct conf *conf, struct numbering *n, struct compi
 	areas.row = calloc(areas.room * areas.words, sizeof(*areas.row));
 	areas.edge = calloc(2 * ranges + 1, sizeof(*areas.edge));
 	areas.doors = calloc(areas.words, sizeof(*areas.doors));
-	if (!areas.row || !areas.edge || !areas.doors)
+	areas.class = calloc(conf->door_count + 1, sizeof(*areas.class));
+	if (!areas.row || !areas.edge || !areas.doors || !areas.class)
 		goto out;
+	for (size_t d = 0; d < conf->door_count; d++)
+		areas.class[d] = numbering_class(c, &conf->door[d]);
 	error = 0;
 	for (__u32 class = 0; class <= c->settings.remote_count && !error; class++) {
 		error = ports_protect(conf, n, c, class, CONF_TCP, &areas);
@@ -209,6 +215,7 @@ out:
 	free(areas.row);
 	free(areas.edge);
 	free(areas.doors);
+	free(areas.class);
 	return error;
 }
 
