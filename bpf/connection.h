@@ -61,7 +61,7 @@ static __always_inline void grant_use_up(struct grant *grant, __u64 word,
 	if (grant_counted(d, word, now))
 		quota_return(door, d, 1);
 	if (d->flags & DOOR_TASKS)
-		task_tell(EVENT_CLOSED, owner, door, now);
+		task_tell(EVENT_CLOSED, owner, door, now, 0);
 	event = event_begin(EVENT_CLOSED, owner, now);
 	if (event) {
 		event->door = door;

@@ -87,9 +87,12 @@ static __always_inline struct event *event_begin(enum event_kind kind, const str
 	return NULL;
 }
 
-/** task_tell() - Tell the helper that @door opened or closed for @source. */
+/**
+ * task_tell() - Tell the helper that @door opened or closed for @source.
+ * @until: jiffies, for an opening whose time an administrator chose; 0: the door's own time
+ */
 static __always_inline void task_tell(enum event_kind kind, const struct source *source, __u32 door,
-				      __u64 now)
+				      __u64 now, __u64 until)
 {
 	struct event *event = bpf_ringbuf_reserve(&tasks, sizeof(*event), 0);
 
@@ -99,6 +102,7 @@ static __always_inline void task_tell(enum event_kind kind, const struct source 
 	}
 	record_fill(event, kind, source, now);
 	event->door = door;
+	event->until = until;
 	bpf_ringbuf_submit(event, 0);
 }
 

@@ -34,7 +34,7 @@ static __always_inline enum order_result order_open(const struct order_form *for
 			return ORDER_FULL;
 	}
 	if (d->flags & DOOR_TASKS)
-		task_tell(EVENT_OPENED, source, door, now);
+		task_tell(EVENT_OPENED, source, door, now, until);
 	event = event_begin(EVENT_OPENED, source, now);
 	if (event) {
 		event->door = door;
@@ -56,7 +56,7 @@ static __always_inline enum order_result order_close(const struct order_form *fo
 	if (count <= 0)
 		return ORDER_NOTHING;
 	if (d->flags & DOOR_TASKS)
-		task_tell(EVENT_CLOSED, source, form->door, now);
+		task_tell(EVENT_CLOSED, source, form->door, now, 0);
 	event = event_begin(EVENT_CLOSED, source, now);
 	if (event) {
 		event->door = form->door;

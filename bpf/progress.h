@@ -244,7 +244,7 @@ __noinline int door_open(const struct knock *k, __u32 door)
 		 (reason == REASON_OPENED || (d->once && reason != REASON_REFUSED_SOURCE &&
 					      reason != REASON_REFUSED_SPENT)))
 		task_tell(reason == REASON_OPENED ? EVENT_OPENED : EVENT_REFUSED, &k->source, door,
-			  k->now);
+			  k->now, 0);
 	if (reason == REASON_OPENED)
 		trial_confirm(k->now);
 	opened = reason == REASON_OPENED ? bpf_map_lookup_elem(&door_counters, &door) : NULL;
@@ -333,7 +333,7 @@ __noinline int door_close(const struct knock *k, __u32 door)
 		return 0;
 	reason_count(REASON_CLOSED_BY_KNOCK);
 	if (d->flags & DOOR_TASKS)
-		task_tell(EVENT_CLOSED, &k->source, door, k->now);
+		task_tell(EVENT_CLOSED, &k->source, door, k->now, 0);
 	event = event_begin(EVENT_CLOSED, &k->source, k->now);
 	if (event) {
 		event->door = door;

@@ -259,7 +259,8 @@ struct event {
 	__u32 state;   /* STAGE */
 	__u32 reason;  /* CLOSED, REFUSED, BLOCKED */
 	__u64 time;    /* jiffies */
-	__u64 until;   /* OPENED; GRANT_FOREVER: until closed; 0: there is no grant */
+	__u64 until;   /* OPENED; GRANT_FOREVER: until closed; 0: there is no grant, or in tasks the
+	                  time is the door's own */
 	struct source source;
 	__u16 port;    /* BLOCKED */
 	__u8 proto;    /* BLOCKED */

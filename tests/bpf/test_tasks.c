@@ -52,9 +52,14 @@ static const struct setup networks = { .conf = OPTIONS "\tGrant_Prefix6 = 64\n"
 };
 
 /* The one task since the last look: of this kind and door, of the source, with nothing else. */
-static void task_only(struct world *w, enum event_kind kind, __u32 door)
+static void task_only_until(struct world *w, enum event_kind kind, __u32 door, __u64 until)
 {
-	struct event expected = { .kind = kind, .door = door, .source = { .family = w->family } };
+	struct event expected = {
+		.kind = kind,
+		.door = door,
+		.until = until,
+		.source = { .family = w->family },
+	};
 
 	address_read((void *)expected.source.word_be, w->source, w->family);
 	tasks_read(w);
@@ -62,6 +67,11 @@ static void task_only(struct world *w, enum event_kind kind, __u32 door)
 	expected.time = w->task[0].time;
 	assert_true(expected.time && expected.time <= clock_now(w));
 	assert_memory_equal(&expected, &w->task[0], sizeof(expected));
+}
+
+static void task_only(struct world *w, enum event_kind kind, __u32 door)
+{
+	task_only_until(w, kind, door, 0);
 }
 
 static void no_task(struct world *w)
@@ -198,8 +208,12 @@ static void orders_are_told_of(struct world *w)
 	for (size_t i = 0; i < 2; i++) {
 		__u32 door = doors_with_grants[i];
 
+		__u64 until;
+
 		assert_int_equal(ORDER_DONE, order_give(w, ORDER_OPEN, door, 10));
-		task_only(w, EVENT_OPENED, door);
+		until = event_last(w, EVENT_OPENED)->until;
+		assert_true(until > clock_now(w));
+		task_only_until(w, EVENT_OPENED, door, until);
 		assert_int_equal(ORDER_DONE, order_give(w, ORDER_CLOSE, door, 0));
 		task_only(w, EVENT_CLOSED, door);
 		assert_int_equal(ORDER_NOTHING, order_give(w, ORDER_CLOSE, door, 0));
