@@ -316,6 +316,10 @@ static int value_read(struct reading *r, const struct firewall_word *word, struc
 		return 0;
 	case READ_SOURCE:
 		return source_read(r, value);
+	case READ_TO_PORTS:
+		if (!(r->facts & FACT_TO))
+			return refuse(r->why, "its port '%s' is the source's", value);
+		return ports_read(r, words, next, value);
 	case READ_PORTS:
 		return ports_read(r, words, next, value);
 	case READ_PROTO:

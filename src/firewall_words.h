@@ -20,6 +20,7 @@ enum firewall_fact {
 	FACT_INTERFACE = 1024,
 	FACT_TIME = 2048,
 	FACT_STATE = 4096,
+	FACT_TO = 8192,   /* what follows is about where it goes */
 
 	FACT_ACTION = FACT_ADD | FACT_DELETE,
 	FACT_PROTO = FACT_TCP | FACT_UDP,
@@ -36,6 +37,7 @@ enum firewall_reader {
 	READ_PLACE,    /* one of the list, then a number or none */
 	READ_SOURCE,
 	READ_PORTS,
+	READ_TO_PORTS, /* ports behind FACT_TO; before it they are the source's */
 	READ_PROTO,    /* says FACT_TCP or FACT_UDP */
 	READ_STATE,
 	READ_INTERFACE,

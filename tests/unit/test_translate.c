@@ -287,6 +287,7 @@ static const struct {
 	{ "ufw route allow from %IP% to any port 22", "" },
 	{ "ufw allow from %IP%", "" },
 	{ "ufw allow from %IP% to 192.0.2.1 port 22", "" },
+	{ "ufw allow from %IP% port 22 to any", "" },
 	{ "nft add rule inet nat input ip saddr %IP% tcp dport 22 accept", "" },
 	{ "nft add rule inet filter forward ip saddr %IP% tcp dport 22 accept", "" },
 	{ "nft add rule inet filter input ip saddr %IP% tcp dport 22 drop", "" },
