@@ -323,7 +323,11 @@ static void connections_check(struct survey *survey, const struct conf_door *doo
 
 	for (size_t i = 0; i < door->open.count; i++)
 		opens[door->open.at[i].proto] = true;
-	if (!opens[CONF_TCP])
+	if (door->target.remote)
+		warning_add(survey, door->line,
+			    "door '%s' has Connections, which counts connections to this host, "
+			    "and its Target is another; it has no effect", door->name);
+	else if (!opens[CONF_TCP])
 		warning_add(survey, door->line,
 			    "door '%s' has Connections, which counts TCP connections, and opens no "
 			    "TCP port; it has no effect", door->name);

@@ -400,6 +400,10 @@ static void sessions_to_another_host_cannot_be_seen(void **state)
 		      "and will be cut, and whether anything listens there is not looked up\n");
 	expect_remote("[d]\nSequence = 9000,7000,8000\nCommand = etherwake x\n"
 		      "Target = 192.0.2.1\n", "");
+	expect_remote("[d]\nSequence = 9000,7000,8000\nCommand = etherwake x\n"
+		      "Target = 192.0.2.1\nConnections = 1\n",
+		      "f:1: warning: door 'd' has Connections, which counts connections to this "
+		      "host, and its Target is another; it has no effect\n");
 }
 
 static void doors_with_other_targets_are_not_on_the_way(void **state)
