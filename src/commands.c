@@ -45,6 +45,7 @@ struct commands {
 	struct debts *debts;
 	struct rate rate;
 	size_t max;
+	unsigned int prefix6; /* sources that share it share a grant */
 	uint64_t time_ms;
 	uint64_t now_ms;   /* of the call that is served */
 	bool settling;
@@ -242,12 +243,23 @@ static void adopted_serve(struct commands *c, struct debt *debt)
 	debt_stand(c, debt, known && !runs ? debt->began_ms : c->now_ms);
 }
 
+/* Start commands that hang are not to keep stop commands from their time. */
+static bool stop_room(const struct commands *c)
+{
+	return runner_count(c->runner) < 2 * c->max;
+}
+
+static bool start_room(const struct commands *c)
+{
+	return runner_count(c->runner) < c->max;
+}
+
 /* Start what is due, as far as there is room. Closing comes first. */
 static void commands_pump(struct commands *c)
 {
-	while (runner_count(c->runner) < c->max) {
+	while (stop_room(c)) {
 		struct debt *debt = debts_first(c->debts, c->now_ms);
-		struct job *job = debt ? NULL : queue_next(c);
+		struct job *job = debt || !start_room(c) ? NULL : queue_next(c);
 
 		if (debt && debt->state == DEBT_ADOPTED)
 			adopted_serve(c, debt);
@@ -309,14 +321,19 @@ static uint64_t door_timeout_ms(const struct conf_door *door)
 	return door->open_time_s ? door->open_time_s * 1000ULL : DEBT_NEVER;
 }
 
-static void debt_put_off(struct commands *c, struct debt *debt, uint64_t timeout_ms)
+/* A knock makes nothing due earlier: the grant of an order stands for its time. */
+static void debt_put_off(struct commands *c, struct debt *debt, uint64_t timeout_ms, bool ordered)
 {
-	debt->timeout_ms = timeout_ms;
+	uint64_t due_ms = time_after(c->now_ms, timeout_ms);
+
+	if (!ordered && debt->state == DEBT_STANDING && debt->due_ms > due_ms)
+		due_ms = debt->due_ms;
+	if (ordered || debt->timeout_ms < timeout_ms)
+		debt->timeout_ms = timeout_ms;
 	debt->closed = false;
 	debt->inherited = debt->restarted = false;
 	if (debt->state == DEBT_STANDING)
-		debts_change(c->debts, debt, DEBT_STANDING, time_after(c->now_ms, timeout_ms),
-			     c->now_ms);
+		debts_change(c->debts, debt, DEBT_STANDING, due_ms, c->now_ms);
 	else if (debt->state == DEBT_STARTING)
 		debts_change(c->debts, debt, DEBT_STARTING, DEBT_NEVER, c->now_ms);
 	else
@@ -325,13 +342,13 @@ static void debt_put_off(struct commands *c, struct debt *debt, uint64_t timeout
 
 /* Return: NULL where nothing more can be owed. */
 static struct debt *debt_make(struct commands *c, const struct conf_door *door,
-			      const struct source *source, const char *stop)
+			      const struct source *source, const char *stop, uint64_t timeout_ms)
 {
 	struct debt *debt = debts_add(c->debts, door->name, door->ordinal, source, stop,
 				      c->now_ms);
 
 	if (debt)
-		debt->timeout_ms = door_timeout_ms(door);
+		debt->timeout_ms = timeout_ms;
 	else
 		refusal_add(c, REFUSED_DEBTS, door, source);
 	return debt;
@@ -373,18 +390,30 @@ static bool rate_grant(struct commands *c, const struct conf_door *door,
 	}
 }
 
-void commands_opened(struct commands *c, const struct conf_door *door, const struct source *source)
+/* Whether @debt is what an opening would owe: one of an earlier daemon may be another door's. */
+static bool debt_matches(const struct debt *debt, const char *stop,
+			 const struct command_about *about)
+{
+	char text[COMMAND_MAX + 1];
+
+	return !debt->inherited || (stop && !command_expand(stop, about, text) &&
+				    !strcmp(text, debt->command));
+}
+
+void commands_opened(struct commands *c, const struct conf_door *door, const struct source *source,
+		     uint64_t time_ms)
 {
 	int family = source->family == 4 ? AF_INET : AF_INET6;
 	const char *start = conf_start_command(door, family);
 	const char *stop = conf_stop_command(door, family);
 	const struct command_about about = { .door = door->name, .source = source };
 	struct debt *debt = debts_find(c->debts, door->name, door->ordinal, source);
+	uint64_t timeout_ms = time_ms ? time_ms : door_timeout_ms(door);
 	char start_text[COMMAND_MAX + 1], stop_text[COMMAND_MAX + 1];
 
 	c->now_ms = c->place.now_ms();
-	if (debt && debt->state != DEBT_STOPPING) {
-		debt_put_off(c, debt, door_timeout_ms(door));
+	if (debt && debt->state != DEBT_STOPPING && debt_matches(debt, stop, &about)) {
+		debt_put_off(c, debt, timeout_ms, time_ms);
 		return;
 	}
 	if ((!start && !stop) || (start && !rate_grant(c, door, source, stop)))
@@ -398,7 +427,7 @@ void commands_opened(struct commands *c, const struct conf_door *door, const str
 		    "command");
 		return;
 	}
-	debt = stop ? debt_make(c, door, source, stop_text) : NULL;
+	debt = stop ? debt_make(c, door, source, stop_text, timeout_ms) : NULL;
 	if (stop && !debt)
 		return;
 	if (start)
@@ -408,13 +437,11 @@ void commands_opened(struct commands *c, const struct conf_door *door, const str
 	commands_pump(c);
 }
 
-void commands_closed(struct commands *c, const struct conf_door *door,
-		     const struct source *source)
+static void debt_close(void *data, struct debt *debt)
 {
-	struct debt *debt = debts_find(c->debts, door->name, door->ordinal, source);
+	struct commands *c = data;
 
-	c->now_ms = c->place.now_ms();
-	if (!debt || debt->state == DEBT_STOPPING)
+	if (debt->state == DEBT_STOPPING)
 		return;
 	debt->closed = true;
 	if (debt->state == DEBT_STANDING) {
@@ -423,6 +450,13 @@ void commands_closed(struct commands *c, const struct conf_door *door,
 		debt->timeout_ms = 0;
 		debts_change(c->debts, debt, debt->state, debt->due_ms, c->now_ms);
 	}
+}
+
+void commands_closed(struct commands *c, const struct conf_door *door,
+		     const struct source *source)
+{
+	c->now_ms = c->place.now_ms();
+	debts_each(c->debts, door->name, door->ordinal, source, c->prefix6, debt_close, c);
 	commands_pump(c);
 }
 
@@ -438,7 +472,7 @@ static uint64_t commands_next_ms(const struct commands *c)
 	uint64_t next = runner_next_ms(c->runner), due = debts_next_ms(c->debts);
 
 	/* Where there is no room, one has to end first. */
-	if (runner_count(c->runner) < c->max && due < next)
+	if (stop_room(c) && due < next)
 		next = due;
 	if (refusals_next_ms(&c->refusals) < next)
 		next = refusals_next_ms(&c->refusals);
@@ -495,6 +529,7 @@ void commands_settle(struct commands *c, unsigned int patience_s)
 void commands_limit(struct commands *c, const struct conf *conf)
 {
 	c->max = conf->max_commands;
+	c->prefix6 = conf->grant_prefix6;
 	c->time_ms = conf->command_time_s * 1000ULL;
 	for (size_t i = 0; i < conf->door_count; i++) {
 		const struct conf_commands *commands = &conf->door[i].commands;

@@ -18,6 +18,8 @@
 
 struct commands;
 
+#define COMMANDS_NEVER UINT64_MAX
+
 /* Where to keep what is owed, and whom to tell what happens. */
 struct commands_place {
 	const char *state_dir; /* made where it is missing, mode 0700 */
@@ -36,8 +38,8 @@ struct commands_place {
 int commands_open(struct commands **out, const struct commands_place *place);
 
 /**
- * commands_limit() - Take over Max_Commands and Command_Time of @conf; where it has stop commands,
- * see to it that they can be kept.
+ * commands_limit() - Take over Max_Commands, Command_Time and Grant_Prefix6 of @conf; where it has
+ * stop commands, see to it that they can be kept.
  */
 void commands_limit(struct commands *c, const struct conf *conf);
 
@@ -45,10 +47,16 @@ void commands_limit(struct commands *c, const struct conf *conf);
  * commands_opened() - @door opened for @source: run its start command, or where its stop command is
  * owed already, put that off.
  * @door, @source: not needed after the call
+ * @time_ms: from the end of the start command to the stop command; COMMANDS_NEVER: until closed; 0:
+ * the door's own, which shortens nothing
  */
-void commands_opened(struct commands *c, const struct conf_door *door, const struct source *source);
+void commands_opened(struct commands *c, const struct conf_door *door, const struct source *source,
+		     uint64_t time_ms);
 
-/** commands_closed() - @door closed for @source before its time: its stop command is due now. */
+/**
+ * commands_closed() - @door closed before its time for @source, and all who share its grant: their
+ * stop commands are due now.
+ */
 void commands_closed(struct commands *c, const struct conf_door *door,
 		     const struct source *source);
 

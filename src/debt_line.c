@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "event_text.h"
@@ -20,13 +21,29 @@ static const struct {
 	const char *name;
 	size_t words; /* its name included */
 } kinds[] = {
+	[DEBT_LINE_HOME] = { "home", 3 },
 	[DEBT_LINE_OWED] = { "owed", 13 },
 	[DEBT_LINE_DUE] = { "due", 4 },
 	[DEBT_LINE_RUNS] = { "runs", 4 },
 	[DEBT_LINE_PAID] = { "paid", 2 },
 };
 
-void debt_boot_read(char boot[DEBT_BOOT_MAX])
+/* The number of a namespace's file is given to another once it is gone; its cookie is not. */
+static uint64_t space_read(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
+		cookie = 0;
+	close(fd);
+	return cookie;
+}
+
+static void boot_read(char boot[DEBT_BOOT_MAX])
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? -1 : read(fd, boot, DEBT_BOOT_MAX - 1);
@@ -35,6 +52,12 @@ void debt_boot_read(char boot[DEBT_BOOT_MAX])
 		close(fd);
 	boot[got > 0 ? got : 0] = '\0';
 	boot[strcspn(boot, " \n")] = '\0';
+}
+
+void debt_home_read(struct debt_home *home)
+{
+	home->space = space_read();
+	boot_read(home->boot);
 }
 
 /* ---- words ---- */
@@ -100,6 +123,11 @@ static size_t words_split(char *line, char *word[WORDS_MAX])
 
 /* ---- lines ---- */
 
+void debt_line_home(char line[DEBT_LINE_MAX], const struct debt_home *home)
+{
+	sprintf(line, "home %" PRIu64 " %s", home->space, home->boot[0] ? home->boot : "-");
+}
+
 void debt_line_owed(char line[DEBT_LINE_MAX], const struct debt *debt, const char *boot)
 {
 	bool known = debt->state == DEBT_STANDING || debt->state == DEBT_STOPPING;
@@ -162,22 +190,29 @@ static bool source_parse(const char *family, const char *address, struct source 
 	return inet_pton(number == 4 ? AF_INET : AF_INET6, address, source->word_be) == 1;
 }
 
+static bool boot_parse(const char *word, char boot[DEBT_BOOT_MAX])
+{
+	if (strlen(word) >= DEBT_BOOT_MAX)
+		return false;
+	strcpy(boot, word);
+	return true;
+}
+
 static int owed_parse(char **word, struct debt *debt, char boot[DEBT_BOOT_MAX])
 {
 	uint64_t ordinal;
 
-	if (strlen(word[0]) >= DEBT_BOOT_MAX || !times_parse(word + 2, debt) ||
+	if (!times_parse(word + 2, debt) ||
 	    number_parse(word[1], 0, UINT64_MAX, &debt->began_ms) ||
 	    !source_parse(word[4], word[5], &debt->source) || !process_parse(word + 6, debt) ||
 	    number_parse(word[8], 0, UINT_MAX, &ordinal) || !word_unescape(word[9]) ||
 	    !word_unescape(word[10]) || strlen(word[9]) >= sizeof(debt->door) ||
-	    strlen(word[10]) > COMMAND_MAX)
+	    strlen(word[10]) > COMMAND_MAX || !boot_parse(word[0], boot))
 		return -EINVAL;
 	debt->command = strdup(word[10]);
 	if (!debt->command)
 		return -ENOMEM;
 	debt->ordinal = ordinal;
-	strcpy(boot, word[0]);
 	strcpy(debt->door, word[9]);
 	return 0;
 }
@@ -193,11 +228,12 @@ int debt_line_parse(char *line, enum debt_line *kind, struct debt *debt,
 	while (i < sizeof(kinds) / sizeof(*kinds) && strcmp(word[0], kinds[i].name))
 		i++;
 	if (i == sizeof(kinds) / sizeof(*kinds) || count != kinds[i].words ||
-	    number_parse(word[1], 1, UINT64_MAX, &read.number))
+	    number_parse(word[1], i != DEBT_LINE_HOME, UINT64_MAX, &read.number))
 		return -EINVAL;
 	if (i == DEBT_LINE_OWED)
 		error = owed_parse(word + 2, &read, boot);
-	else if ((i == DEBT_LINE_DUE && !times_parse(word + 2, &read)) ||
+	else if ((i == DEBT_LINE_HOME && !boot_parse(word[2], boot)) ||
+		 (i == DEBT_LINE_DUE && !times_parse(word + 2, &read)) ||
 		 (i == DEBT_LINE_RUNS && !process_parse(word + 2, &read)))
 		error = -EINVAL;
 	if (error)

@@ -3,6 +3,7 @@
  * A debt as a line of text and back. Words stand between single blanks; in a door's name and a
  * command each blank, control byte and backslash is a backslash and two hexadecimal digits.
  *
+ *	home NAMESPACE BOOT
  *	owed NUMBER BOOT BEGAN DUE TIMEOUT FAMILY ADDRESS PID PID_START ORDINAL DOOR COMMAND
  *	due NUMBER DUE TIMEOUT
  *	runs NUMBER PID PID_START
@@ -19,10 +20,21 @@ enum {
 	DEBT_BOOT_MAX = 40,
 };
 
-enum debt_line { DEBT_LINE_OWED, DEBT_LINE_DUE, DEBT_LINE_RUNS, DEBT_LINE_PAID };
+enum debt_line {
+	DEBT_LINE_HOME, DEBT_LINE_OWED, DEBT_LINE_DUE, DEBT_LINE_RUNS, DEBT_LINE_PAID,
+};
 
-/** debt_boot_read() - What names this run of the host; empty where that cannot be told. */
-void debt_boot_read(char boot[DEBT_BOOT_MAX]);
+/* Where commands run: a network namespace in a run of the host. */
+struct debt_home {
+	uint64_t space;           /* its cookie, which no other gets in this run; 0: not known */
+	char boot[DEBT_BOOT_MAX]; /* empty: not known */
+};
+
+/** debt_home_read() - Where this process is. */
+void debt_home_read(struct debt_home *home);
+
+/** debt_line_home() - Where the one who writes the file is: its first line. */
+void debt_line_home(char line[DEBT_LINE_MAX], const struct debt_home *home);
 
 /** debt_line_owed() - All of @debt, in the time of @boot. */
 void debt_line_owed(char line[DEBT_LINE_MAX], const struct debt *debt, const char *boot);
@@ -39,8 +51,8 @@ void debt_line_paid(char line[DEBT_LINE_MAX], const struct debt *debt);
 /**
  * debt_line_parse() - Read a line.
  * @line: written to
- * @debt: gets the number and what this kind of line tells, its command for free()
- * @boot: of DEBT_LINE_OWED
+ * @debt: gets the number (or the namespace) and what this kind of line tells, its command for free()
+ * @boot: of DEBT_LINE_HOME and DEBT_LINE_OWED
  * Return: 0, −EINVAL or −ENOMEM.
  */
 int debt_line_parse(char *line, enum debt_line *kind, struct debt *debt,

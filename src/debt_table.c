@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "debt_table.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,40 @@ struct debt *debt_find(const struct debt_table *t, const char *door, unsigned in
 	while (debt && !debt_is_of(debt, door, ordinal, &plain))
 		debt = debt->next;
 	return debt;
+}
+
+/* The network of an IPv6 source; another source is its own. */
+static struct source source_network(const struct source *source, unsigned int bits)
+{
+	struct source network = source_plain(source);
+
+	for (unsigned int i = 0; network.family == 6 && i < 4; i++) {
+		unsigned int keep = bits > 32 * i ? bits - 32 * i : 0;
+
+		if (keep < 32)
+			network.word_be[i] &= htonl(keep ? ~0U << (32 - keep) : 0);
+	}
+	return network;
+}
+
+void debt_each(struct debt_table *t, const char *door, unsigned int ordinal,
+	       const struct source *source, unsigned int bits,
+	       void (*take)(void *data, struct debt *debt), void *data)
+{
+	struct source network = source_network(source, bits);
+	bool alone = source->family != 6 || bits >= 128;
+	size_t first = alone ? hash_index(t, door, ordinal, &network) : 0;
+	size_t end = alone ? first + 1 : 1 << DEBT_HASH_BITS;
+
+	for (size_t i = first; i < end; i++) {
+		for (struct debt *debt = t->hash[i]; debt; debt = debt->next) {
+			struct source own = source_network(&debt->source, bits);
+
+			if (debt->ordinal == ordinal && !strcmp(debt->door, door) &&
+			    !memcmp(&own, &network, sizeof(own)))
+				take(data, debt);
+		}
+	}
 }
 
 struct debt *debt_find_stopping(const struct debt_table *t, const struct debt *debt)

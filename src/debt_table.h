@@ -57,6 +57,14 @@ struct debt_table {
 struct debt *debt_find(const struct debt_table *t, const char *door, unsigned int ordinal,
 		       const struct source *source);
 
+/**
+ * debt_each() - Call @take for those of @door whose source begins with the first @bits bits (of an
+ * IPv6 address) of @source. @take may change them, and not remove any.
+ */
+void debt_each(struct debt_table *t, const char *door, unsigned int ordinal,
+	       const struct source *source, unsigned int bits,
+	       void (*take)(void *data, struct debt *debt), void *data);
+
 /** debt_find_stopping() - One like @debt whose stop command runs, or NULL. */
 struct debt *debt_find_stopping(const struct debt_table *t, const struct debt *debt);
 

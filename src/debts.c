@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "debts.h"
+#include "debts_parts.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "debt_line.h"
-#include "journal.h"
 #include "process.h"
 
 enum {
@@ -18,21 +16,7 @@ enum {
 	PATIENCE_MS = 1000,  /* until the file is tried again */
 };
 
-struct debts {
-	struct debts_place place;
-	struct journal *journal;
-	char boot[DEBT_BOOT_MAX];
-	bool unusable;       /* the file is another's, or cannot be read */
-	bool failed;         /* the last line could not be kept, and that was said */
-	uint64_t retry_ms;
-	size_t lines;        /* of the file */
-	uint64_t last_number;
-	size_t paid;         /* how many of the table are */
-	struct debt_table table;
-};
-
-__attribute__((format(printf, 2, 3)))
-static void say(const struct debts *d, const char *format, ...)
+void debts_say(const struct debts *d, const char *format, ...)
 {
 	char line[1024];
 	va_list arguments;
@@ -49,6 +33,13 @@ struct debt *debts_find(const struct debts *d, const char *door, unsigned int or
 			const struct source *source)
 {
 	return debt_find(&d->table, door, ordinal, source);
+}
+
+void debts_each(struct debts *d, const char *door, unsigned int ordinal,
+		const struct source *source, unsigned int bits,
+		void (*take)(void *data, struct debt *debt), void *data)
+{
+	debt_each(&d->table, door, ordinal, source, bits, take, data);
 }
 
 bool debts_stopping(const struct debts *d, const struct debt *debt)
@@ -102,10 +93,13 @@ static int debts_fill(void *data, FILE *out)
 {
 	struct debts *d = data;
 	struct debt **sorted = malloc((d->table.count + 1) * sizeof(struct debt *));
+	char line[DEBT_LINE_MAX];
 	size_t count = 0;
 
 	if (!sorted)
 		return -ENOMEM;
+	debt_line_home(line, &d->home);
+	journal_put(out, line);
 	for (size_t i = 0; i < d->table.count; i++) {
 		struct debt *debt = d->table.heap[i];
 
@@ -117,9 +111,7 @@ static int debts_fill(void *data, FILE *out)
 	}
 	qsort(sorted, count, sizeof(*sorted), number_compare);
 	for (size_t i = 0; i < count; i++) {
-		char line[DEBT_LINE_MAX];
-
-		debt_line_owed(line, sorted[i], d->boot);
+		debt_line_owed(line, sorted[i], d->home.boot);
 		journal_put(out, line);
 	}
 	free(sorted);
@@ -132,9 +124,24 @@ static void debt_is_kept(struct debt *debt)
 	debt->kept_timeout_ms = debt->timeout_ms;
 }
 
+void debts_taken_remove(struct debts *d)
+{
+	int error = d->taken ? journal_remove(d->taken) : 0;
+
+	if (error)
+		debts_say(d, "%s: cannot be removed: %s; stop commands owed there will run again",
+		    journal_path(d->taken), strerror(-error));
+	journal_close(d->taken);
+	d->taken = NULL;
+}
+
 static int debts_rewrite(struct debts *d, uint64_t now_ms)
 {
 	int error = journal_replace(d->journal, debts_fill, d);
+
+	/* Who has the name came after we looked. */
+	while (error == -EBUSY && !debts_name(d, d->name + 1))
+		error = journal_replace(d->journal, debts_fill, d);
 
 	d->retry_ms = now_ms + PATIENCE_MS;
 	if (error)
@@ -146,11 +153,12 @@ static int debts_rewrite(struct debts *d, uint64_t now_ms)
 		debt_is_kept(d->table.heap[i]);
 		d->lines++;
 	}
+	debts_taken_remove(d);
 	return 0;
 }
 
 /* The last line could not be added, or none could be yet: write all of them. */
-static void debts_recover(struct debts *d, uint64_t now_ms)
+void debts_recover(struct debts *d, uint64_t now_ms)
 {
 	int error;
 
@@ -158,10 +166,10 @@ static void debts_recover(struct debts *d, uint64_t now_ms)
 		return;
 	error = debts_rewrite(d, now_ms);
 	if (error && !d->failed)
-		say(d, "%s: %s; a crash would lose stop commands that are owed, or run them again",
+		debts_say(d, "%s: %s; a crash would lose stop commands that are owed, or run them again",
 		    journal_path(d->journal), strerror(-error));
 	else if (!error && d->failed)
-		say(d, "%s: stop commands that are owed are kept again",
+		debts_say(d, "%s: stop commands that are owed are kept again",
 		    journal_path(d->journal));
 	d->failed = error;
 }
@@ -185,7 +193,7 @@ static void debt_keep(struct debts *d, struct debt *debt, uint64_t now_ms)
 	char line[DEBT_LINE_MAX];
 
 	debt->number = ++d->last_number;
-	debt_line_owed(line, debt, d->boot);
+	debt_line_owed(line, debt, d->home.boot);
 	debt_is_kept(debt);
 	line_keep(d, line, true, now_ms);
 }
@@ -281,201 +289,7 @@ void debts_drop(struct debts *d, struct debt *debt, uint64_t now_ms)
 	debt_remove(&d->table, debt);
 }
 
-/* ---- beginning and end ---- */
-
-/* What the file says, line by line. */
-struct reader {
-	struct debts *d;
-	struct debt **owed; /* by number */
-	uint64_t *number;
-	size_t count, room;
-	size_t damaged;     /* lines */
-	size_t first;       /* of them */
-	uint64_t now_ms;
-};
-
-static bool reader_room(struct reader *reader)
-{
-	size_t room = reader->room ? 2 * reader->room : 64;
-	struct debt **owed;
-	uint64_t *number;
-
-	if (reader->count < reader->room)
-		return true;
-	owed = realloc(reader->owed, room * sizeof(struct debt *));
-	if (owed)
-		reader->owed = owed;
-	number = owed ? realloc(reader->number, room * sizeof(*number)) : NULL;
-	if (!number)
-		return false;
-	reader->number = number;
-	reader->room = room;
-	return true;
-}
-
-/* The debt of that number, or NULL. */
-static struct debt *reader_find(const struct reader *reader, uint64_t number)
-{
-	size_t low = 0, high = reader->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (reader->number[middle] < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < reader->count && reader->number[low] == number ? reader->owed[low] : NULL;
-}
-
-static bool owed_take(struct reader *reader, struct debt *debt)
-{
-	struct debts *d = reader->d;
-	struct debt *new;
-
-	if (debt->number <= d->last_number || !reader_room(reader))
-		return false;
-	new = debt_insert(&d->table, debt);
-	if (!new)
-		return false;
-	d->last_number = debt->number;
-	reader->number[reader->count] = debt->number;
-	reader->owed[reader->count++] = new;
-	return true;
-}
-
-static bool debt_line_take(struct reader *reader, char *text)
-{
-	struct debt debt = {};
-	enum debt_line kind;
-	char boot[DEBT_BOOT_MAX];
-	struct debt *old;
-	int error = debt_line_parse(text, &kind, &debt, boot);
-
-	if (error)
-		return false;
-	if (kind == DEBT_LINE_OWED) {
-		debt.inherited = true;
-		debt.restarted = !reader->d->boot[0] || strcmp(boot, reader->d->boot);
-		if (owed_take(reader, &debt))
-			return true;
-		free(debt.command);
-		return false;
-	}
-	old = reader_find(reader, debt.number);
-	if (!old)
-		return true;
-	if (kind == DEBT_LINE_DUE) {
-		old->due_ms = debt.due_ms;
-		old->timeout_ms = debt.timeout_ms;
-	} else if (kind == DEBT_LINE_RUNS) {
-		old->pid = debt.pid;
-		old->pid_start = debt.pid_start;
-	} else {
-		old->paid = true;
-	}
-	return true;
-}
-
-static void line_take(void *data, char *line, size_t number)
-{
-	struct reader *reader = data;
-
-	if (line && debt_line_take(reader, line))
-		return;
-	if (!reader->damaged++)
-		reader->first = number;
-}
-
-/* What was read, as it stands now. */
-static void debt_inherit(struct debt *debt, uint64_t now_ms)
-{
-	debt->state = DEBT_STANDING;
-	debt->kept_due_ms = debt->due_ms;
-	debt->kept_timeout_ms = debt->timeout_ms;
-	if (debt->restarted) {
-		debt->due_ms = debt->began_ms = now_ms;
-		debt->pid = 0;
-	} else if (debt->due_ms == DEBT_NEVER && debt->timeout_ms != DEBT_NEVER) {
-		debt->state = DEBT_ADOPTED;
-		debt->due_ms = now_ms;
-	}
-}
-
-static void reader_end(struct reader *reader)
-{
-	struct debts *d = reader->d;
-
-	for (size_t i = 0; i < reader->count; i++) {
-		struct debt *debt = reader->owed[i];
-
-		if (debt->paid)
-			debt_remove(&d->table, debt);
-		else
-			debt_inherit(debt, reader->now_ms);
-	}
-	debt_settle_all(&d->table);
-	free(reader->owed);
-	free(reader->number);
-}
-
-static void damage_say(struct debts *d, const struct reader *reader)
-{
-	int error;
-
-	if (!reader->damaged)
-		return;
-	error = journal_set_aside(d->journal);
-	say(d, "%s: %zu lines cannot be read, the first is line %zu; stop commands owed there are "
-	    "not run%s%s%s", journal_path(d->journal), reader->damaged, reader->first,
-	    error ? "" : ", the file is kept as ", error ? "" : journal_aside_path(d->journal),
-	    error ? "" : " to be looked at");
-}
-
-static void debts_read(struct debts *d, uint64_t now_ms)
-{
-	struct reader reader = { .d = d, .now_ms = now_ms };
-	int error = journal_read(d->journal, line_take, &reader);
-
-	reader_end(&reader);
-	damage_say(d, &reader);
-	if (error) {
-		d->unusable = true;
-		say(d, "%s: %s; a crash would lose stop commands that are owed, or run them again",
-		    journal_path(d->journal), error == -EPERM ?
-		    "it or its folder is not ours alone to write" : strerror(-error));
-	}
-	if (!d->unusable && (d->table.count || reader.count || reader.damaged))
-		debts_recover(d, now_ms);
-}
-
-int debts_open(struct debts **out, const struct debts_place *place, uint64_t now_ms)
-{
-	struct debts *d = calloc(1, sizeof(*d));
-	char *name = NULL;
-	int error = -ENOMEM;
-
-	if (d && asprintf(&name, "%s.owed", place->name) < 0)
-		name = NULL;
-	for (char *at = name; at && *at; at++)
-		if (*at == '/')
-			*at = '_';
-	if (name)
-		error = journal_open(&d->journal, place->folder, name);
-	free(name);
-	if (error) {
-		free(d);
-		return error;
-	}
-	d->place = *place;
-	debt_boot_read(d->boot);
-	if (getrandom(&d->table.seed, sizeof(d->table.seed), GRND_NONBLOCK) < 0)
-		d->table.seed = now_ms;
-	debts_read(d, now_ms);
-	*out = d;
-	return 0;
-}
+/* ---- the end ---- */
 
 void debts_close(struct debts *d)
 {
@@ -483,5 +297,6 @@ void debts_close(struct debts *d)
 		return;
 	debt_table_free(&d->table);
 	journal_close(d->journal);
+	journal_close(d->taken);
 	free(d);
 }

@@ -10,15 +10,18 @@
 
 struct debts;
 
+/* To stay as long as the debts. */
 struct debts_place {
 	const char *folder; /* made where it is missing, mode 0700 */
-	const char *name;   /* the file is NAME.owed, a '/' in NAME being '_' */
+	const char *name;   /* the file is NAME.owed, a '/' in NAME being '_'; or where another
+	                       has that, or it is of another network namespace, NAME.2.owed, … */
 	void (*say)(void *data, const char *line);
 	void *data;
 };
 
 /**
- * debts_open() - Read what is owed; what is wrong with the file is said, and no failure.
+ * debts_open() - Read what is owed, and take over what is in files of other names that nobody has;
+ * what is wrong with a file is said, and no failure. Waits a second for who lets go of the file.
  * @now_ms: what was owed before the host was restarted is due by now
  * Return: 0 or −ENOMEM.
  */
@@ -30,6 +33,11 @@ void debts_prepare(struct debts *d, uint64_t now_ms);
 /** debts_find() - The latest of @door and @source, or NULL. */
 struct debt *debts_find(const struct debts *d, const char *door, unsigned int ordinal,
 			const struct source *source);
+
+/** debts_each() - As debt_each(). */
+void debts_each(struct debts *d, const char *door, unsigned int ordinal,
+		const struct source *source, unsigned int bits,
+		void (*take)(void *data, struct debt *debt), void *data);
 
 /** debts_stopping() - Whether a stop command of @debt's door and source runs. */
 bool debts_stopping(const struct debts *d, const struct debt *debt);

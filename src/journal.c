@@ -6,16 +6,21 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SUM_LEN = 8 }; /* hexadecimal digits, then a blank */
+enum {
+	SUM_LEN = 8,     /* hexadecimal digits, then a blank */
+	CLAIM_TRIES = 8, /* while others put a new file in its place */
+};
 
 struct journal {
 	char *folder, *path, *aside;
 	const char *file; /* the last part of path */
 	char *fresh;      /* the file that is to replace it */
-	int fd;           /* to append to; −1: it cannot be trusted to take more */
+	int fd;           /* of the file, locked; −1: it is not held */
+	bool whole;       /* it ends with a whole line, so that more can be appended */
 };
 
 /* FNV-1a: it has to notice accidents, not forgers, who do not get here. */
@@ -71,11 +76,85 @@ static int folder_open(const char *path)
 	return -EPERM;
 }
 
+/* Whether the folder has this file by that name. */
+static bool file_stands(int fd, int folder, const char *name)
+{
+	struct stat file, named;
+
+	return !fstat(fd, &file) && !fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) &&
+	       file.st_dev == named.st_dev && file.st_ino == named.st_ino;
+}
+
+static int file_lock(int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	return errno == EWOULDBLOCK ? -EBUSY : -errno;
+}
+
+/* Return: a descriptor of the file, locked; or −errno, −EAGAIN: it is another file by now. */
+static int file_hold(int folder, const char *name, int flags)
+{
+	int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags, 0600);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = file_ours(fd, S_IFREG) ? file_lock(fd) : -EPERM;
+	if (!error && !file_stands(fd, folder, name))
+		error = -EAGAIN;
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
 static int bytes_write(int fd, const char *at, size_t len)
 {
 	ssize_t put = write(fd, at, len);
 
 	return put < 0 ? -errno : (size_t)put < len ? -ENOSPC : 0;
+}
+
+/* ---- holding ---- */
+
+/* @flags: O_CREAT and O_EXCL, or none */
+static int journal_hold(struct journal *j, int flags)
+{
+	int folder = folder_open(j->folder), fd = -EAGAIN;
+
+	if (folder < 0)
+		return folder;
+	for (int i = 0; i < CLAIM_TRIES && fd == -EAGAIN; i++)
+		fd = file_hold(folder, j->file, flags);
+	close(folder);
+	if (fd == -EAGAIN || fd == -EEXIST)
+		return -EBUSY;
+	if (fd < 0)
+		return fd;
+	j->fd = fd;
+	return 0;
+}
+
+int journal_claim(struct journal *j)
+{
+	return journal_hold(j, 0);
+}
+
+int journal_remove(struct journal *j)
+{
+	int folder = folder_open(j->folder), error = 0;
+
+	if (folder < 0)
+		return folder;
+	unlinkat(folder, j->fresh, 0);
+	if (unlinkat(folder, j->file, 0))
+		error = -errno;
+	close(folder);
+	close(j->fd);
+	j->fd = -1;
+	j->whole = false;
+	return error;
 }
 
 /* ---- reading ---- */
@@ -161,31 +240,48 @@ static int fresh_write(int fd, int (*fill)(void *data, FILE *out), void *data)
 	return error;
 }
 
-int journal_replace(struct journal *j, int (*fill)(void *data, FILE *out), void *data)
+/* Write what is to replace the file. Return: a descriptor, locked as the file is, or −errno. */
+static int fresh_make(const struct journal *j, int folder, int (*fill)(void *data, FILE *out),
+		      void *data)
 {
-	int error = folder_make(j->folder);
-	int folder = error ? error : folder_open(j->folder), fd;
+	int fd, error;
 
-	if (folder < 0)
-		return folder;
 	unlinkat(folder, j->fresh, 0);
 	fd = openat(folder, j->fresh,
 		    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	error = fd < 0 ? -errno : fresh_write(fd, fill, data);
+	if (fd < 0)
+		return -errno;
+	error = file_lock(fd);
+	if (!error)
+		error = fresh_write(fd, fill, data);
 	if (!error && renameat(folder, j->fresh, folder, j->file))
 		error = -errno;
-	if (error && fd >= 0) {
-		unlinkat(folder, j->fresh, 0);
-		close(fd);
-	} else if (!error) {
-		if (j->fd >= 0)
-			close(j->fd);
+	if (!error)
+		return fd;
+	unlinkat(folder, j->fresh, 0);
+	close(fd);
+	return error;
+}
+
+int journal_replace(struct journal *j, int (*fill)(void *data, FILE *out), void *data)
+{
+	int error = folder_make(j->folder), folder, fd;
+
+	if (!error && j->fd < 0)
+		error = journal_hold(j, O_CREAT | O_EXCL);
+	folder = error ? error : folder_open(j->folder);
+	if (folder < 0)
+		return folder;
+	fd = fresh_make(j, folder, fill, data);
+	if (fd >= 0) {
+		close(j->fd);
 		j->fd = fd;
+		j->whole = true;
 		/* It stands; where this fails, nobody knows for how long. */
 		fsync(folder);
 	}
 	close(folder);
-	return error;
+	return fd < 0 ? fd : 0;
 }
 
 int journal_set_aside(struct journal *j)
@@ -199,7 +295,7 @@ int journal_add(struct journal *j, const char *line, bool durably)
 	char *text;
 	int len, error;
 
-	if (j->fd < 0)
+	if (!j->whole)
 		return -EBADF;
 	len = asprintf(&text, "%08x %s\n", line_sum(line), line);
 	if (len < 0)
@@ -208,11 +304,8 @@ int journal_add(struct journal *j, const char *line, bool durably)
 	free(text);
 	if (!error && durably && fdatasync(j->fd))
 		error = -errno;
-	if (error) {
-		/* Behind half a line, or one that may be gone, nothing is safe. */
-		close(j->fd);
-		j->fd = -1;
-	}
+	/* Behind half a line, or one that may be gone, nothing is safe. */
+	j->whole = !error;
 	return error;
 }
 
@@ -243,7 +336,7 @@ int journal_open(struct journal **out, const char *folder, const char *name)
 
 bool journal_writable(const struct journal *j)
 {
-	return j->fd >= 0;
+	return j->whole;
 }
 
 const char *journal_path(const struct journal *j)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A file of lines that outlives a crash: lines are appended, or all of them replaced at once. Each
- * has a checksum, so that a line counts as a whole or not at all. Lines hold no newline.
+ * has a checksum, so that a line counts as a whole or not at all. Lines hold no newline. The file is
+ * held by a lock, which the one that replaces it has before it takes its place.
  */
 #ifndef KNOCKD_JOURNAL_H
 #define KNOCKD_JOURNAL_H
@@ -16,6 +17,13 @@ struct journal;
 int journal_open(struct journal **out, const char *folder, const char *name);
 
 /**
+ * journal_claim() - Hold the file that is there: nobody else can before journal_close().
+ * Return: 0; −EBUSY: it is held; −ENOENT: there is none; −EPERM where others could have written
+ * there; or another −errno.
+ */
+int journal_claim(struct journal *j);
+
+/**
  * journal_read() - Read what is there.
  * @take: gets each line, which it may write to; NULL for one that was not written so, but for the
  * last, which may have been cut short before it meant anything
@@ -26,10 +34,10 @@ int journal_read(struct journal *j, void (*take)(void *data, char *line, size_t 
 		 void *data);
 
 /**
- * journal_replace() - Replace the whole file by what @fill writes with journal_put(), durably; make
- * it and its folder where they are missing.
+ * journal_replace() - Replace the whole file by what @fill writes with journal_put(), durably; where
+ * it is not held, make it and its folder, and hold it.
  * @fill: returns 0 or −errno
- * Return: 0, or −errno, and it is as it was.
+ * Return: 0; or −errno, and it is as it was: −EBUSY where it is there, but not held by us.
  */
 int journal_replace(struct journal *j, int (*fill)(void *data, FILE *out), void *data);
 
@@ -38,6 +46,9 @@ int journal_replace(struct journal *j, int (*fill)(void *data, FILE *out), void 
  * Return: 0 or −errno.
  */
 int journal_set_aside(struct journal *j);
+
+/** journal_remove() - Remove the file, which is held, and let go of it. Return: 0 or −errno. */
+int journal_remove(struct journal *j);
 
 /** journal_put() - One line of @fill. */
 void journal_put(FILE *out, const char *line);

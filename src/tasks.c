@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "compile.h"
 #include "event_text.h"
@@ -21,7 +22,7 @@ struct tasks {
 	int fd;
 	const struct conf_door **door; /* by their numbers; NULL: no door has that one */
 	size_t door_count;
-	__u64 now, stale;              /* jiffies; while serving */
+	__u64 now, hz;                 /* jiffies, and those in a second; while serving */
 	void (*say)(void *data, const char *line);
 	void *data;
 };
@@ -143,6 +144,22 @@ int tasks_follow(struct tasks *t, const struct generation *g, const struct conf 
 
 /* ---- what is asked for ---- */
 
+/*
+ * The time of the grant that an order gave, in ms; 0: it is what the door gives by itself, whose
+ * commands may have another time.
+ */
+static uint64_t order_time_ms(const struct tasks *t, const struct event *event,
+			      const struct conf_door *door)
+{
+	__u64 usual = door->open_time_s ? event->time + door->open_time_s * t->hz : GRANT_FOREVER;
+
+	if (!event->until || (door->open.count && event->until == usual))
+		return 0;
+	if (event->until >= GRANT_FOREVER)
+		return COMMANDS_NEVER;
+	return event->until > t->now ? (event->until - t->now) * 1000 / t->hz + 1 : 1;
+}
+
 static void task_handle(void *data, const void *record, size_t size)
 {
 	const struct event *event = record;
@@ -156,17 +173,18 @@ static void task_handle(void *data, const void *record, size_t size)
 		return;
 	if (event->kind == EVENT_CLOSED)
 		commands_closed(t->commands, door, &event->source);
-	else if (event->kind == EVENT_OPENED && event->time + t->stale < t->now)
+	else if (event->kind == EVENT_OPENED && event->time + STALE_S * t->hz < t->now)
 		say(t, "%s: %s: no command was run: no knockd ran when it opened",
 		    address_text(&event->source).text, door->name);
 	else if (event->kind == EVENT_OPENED)
-		commands_opened(t->commands, door, &event->source);
+		commands_opened(t->commands, door, &event->source,
+				order_time_ms(t, event, door));
 }
 
 void tasks_serve(struct tasks *t, __u64 now, unsigned int hz)
 {
 	t->now = now;
-	t->stale = (__u64)STALE_S * hz;
+	t->hz = hz;
 	if (t->ring)
 		ring_read(t->ring, task_handle, t, NULL);
 }
@@ -179,22 +197,35 @@ static void messages_say(const struct tasks *t, const struct messages *messages)
 		say(t, "%s", messages->at[i].text);
 }
 
-/* The sequence of @door was used: take it out of its file, and the next one from there. */
+/* By another path, or through a link, it may be the same. */
+static bool file_shared(const struct conf_door *a, const struct conf_door *b)
+{
+	struct stat of_a, of_b;
+
+	if (!a->one_time_file || !b->one_time_file)
+		return false;
+	return !strcmp(a->one_time_file, b->one_time_file) ||
+	       (!stat(a->one_time_file, &of_a) && !stat(b->one_time_file, &of_b) &&
+		of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino);
+}
+
+static void door_disable(const struct tasks *t, struct conf_door *door, int error)
+{
+	door->sequence.len = 0;
+	door->one_time_line = 0;
+	say(t, "error while disabling used one time sequence for door %s --> disabling the door: "
+	    "%s: %s", door->name, door->one_time_file, strerror(-error));
+}
+
+/* The next sequence of @door from its file. */
 static void door_advance(const struct tasks *t, struct conf_door *door)
 {
 	struct messages messages;
-	int error = onetime_mark(door);
 
 	door->sequence.len = 0;
 	door->one_time_line = 0;
-	if (error) {
-		say(t, "error while disabling used one time sequence for door %s --> disabling the "
-		    "door: %s: %s", door->name, door->one_time_file, strerror(-error));
-		return;
-	}
 	messages_init(&messages, door->one_time_file);
-	error = onetime_read(door, &messages);
-	if (error)
+	if (onetime_read(door, &messages))
 		messages_say(t, &messages);
 	if (door->one_time_line)
 		say(t, "%s: the one-time sequence was used; the next, on line %u, comes into force",
@@ -203,6 +234,23 @@ static void door_advance(const struct tasks *t, struct conf_door *door)
 		say(t, "no more sequences left in the one time sequences file for door %s --> "
 		    "disabling the door", door->name);
 	messages_free(&messages);
+}
+
+/* The sequence of @used was: take it out of its file, and the next from there for all its doors. */
+static void doors_advance(const struct tasks *t, struct conf *conf, const struct conf_door *used)
+{
+	int error = onetime_mark(used);
+
+	for (size_t d = 0; d < conf->door_count; d++) {
+		struct conf_door *door = &conf->door[d];
+
+		if (!door->one_time_line || !file_shared(door, used))
+			continue;
+		if (error)
+			door_disable(t, door, error);
+		else
+			door_advance(t, door);
+	}
 }
 
 bool tasks_advance(struct tasks *t, const struct generation *g, struct conf *conf)
@@ -224,7 +272,7 @@ bool tasks_advance(struct tasks *t, const struct generation *g, struct conf *con
 			continue;
 		/* Unless that was done, and only failed to come into force. */
 		if (compile_once(t->door[i]) == spent[i])
-			door_advance(t, &conf->door[t->door[i] - conf->door]);
+			doors_advance(t, conf, t->door[i]);
 		advanced = true;
 	}
 	free(in_force);

@@ -36,7 +36,7 @@ void tasks_serve(struct tasks *t, __u64 now, unsigned int hz);
 
 /**
  * tasks_advance() - Mark the one-time sequences of @conf, in force as @g, that were used, and take
- * the next ones from their files.
+ * the next ones from their files, for all doors that have the same file (by whatever path).
  * Return: whether @conf has changed, and is to be put in force again.
  */
 bool tasks_advance(struct tasks *t, const struct generation *g, struct conf *conf);

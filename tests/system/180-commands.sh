@@ -81,9 +81,10 @@ expect "then the stop command, in its time" wait_for 6 ran_times 1 "stop $CLIENT
 expect "knocking again while open did not start twice" ran_times 1 "start $CLIENT4"
 knock_at $SERVER4 7201 7202
 expect "after that it starts again" wait_for 3 ran_times 2 "start $CLIENT4"
+log_mark
 knock_at $SERVER4 7209 7208
-expect "a Close_Sequence makes the stop command due at once" wait_for 1.5 ran_times 2 \
-	"stop $CLIENT4"
+expect "a Close_Sequence makes the stop command due" wait_for 3 ran_times 2 "stop $CLIENT4"
+expect_not "at once, and not by its time" logged_since "pair: command timeout"
 
 knock_at $SERVER4 7401 7402
 expect "a door may open a port and run a command" wait_for 3 ran_times 1 "both-start $CLIENT4"
@@ -124,3 +125,45 @@ expect "its start did not run twice" ran_times 1 "long-start $CLIENT4"
 expect "also what knockctl opened" ran_times 1 "both-stop 192.0.2.77"
 expect "a used one-time sequence never opened again" ran_times 2 "once $CLIENT4"
 expect_equal "no command was run but these" "$(wc -l <"$T/ran")" 16
+
+# An order has its own time, and all doors of one list of sequences go on together.
+cat >>"$T/knockd.conf" <<END
+[twin]
+	One_Time_Sequences = $T/shared
+	Command = $T/note twin %IP%
+	TCPFlags = syn
+[brother]
+	One_Time_Sequences = $T/shared
+	Command = $T/note brother %IP%
+	TCPFlags = fin,!syn
+END
+printf ' 7801,7802\n 7901,7902\n' >"$T/shared"
+knockd_start
+ctl open both 192.0.2.78 2s >/dev/null
+expect "a door that is opened for two seconds" wait_for 3 ran_times 1 "both-start 192.0.2.78"
+expect "is stopped after them, not after its own time" wait_for 6 ran_times 1 \
+	"both-stop 192.0.2.78"
+knock_at $SERVER4 7801 7802
+expect "a sequence that opened one door is marked" wait_for 3 grep -qx '#7801,7802' "$T/shared"
+expect "the other door of its list goes on, too" wait_for 3 logged_since \
+	"brother: .* the next, on line 2,"
+
+# Another name, and another network namespace.
+knock_at $SERVER4 7301 7302
+expect "a stop command is owed again" wait_for 3 ran_times 2 "long-start $CLIENT4"
+start_in "$CLIENT" "$KNOCKD" -i eth0 -c "$T/knockd.conf" --pin-dir "${PINS}b" \
+	--state-dir "$T/state" >>"$T/other.log" 2>&1
+OTHER=$STARTED
+expect "a daemon in another namespace starts" wait_for 10 grep -q "listening on eth0" \
+	"$T/other.log"
+knockd_kill
+KNOCKD_OPTIONS=(--name renamed)
+knockd_again
+expect "under another name, what is owed is taken over" wait_logged \
+	"eth0.owed: no knockd has it; 1 stop commands owed there are taken over"
+kill -TERM "$OTHER"
+expect "the other daemon ends" wait_for 10 is_gone "$OTHER"
+expect "and ran nothing that is not its own" ran_times 1 "long-stop $CLIENT4"
+rmdir "${PINS}b" 2>/dev/null || true
+knockd_stop
+expect "a daemon of another name runs what is owed" ran_times 2 "long-stop $CLIENT4"

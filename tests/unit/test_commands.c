@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -68,6 +69,18 @@ int renameat(int old_folder, const char *old, int new_folder, const char *new)
 	return step_end(syscall(SYS_renameat2, old_folder, old, new_folder, new, 0));
 }
 
+int unlinkat(int folder, const char *name, int flags)
+{
+	step_count();
+	return step_end(syscall(SYS_unlinkat, folder, name, flags));
+}
+
+int flock(int fd, int operation)
+{
+	step_count();
+	return step_end(syscall(SYS_flock, fd, operation));
+}
+
 static bool fork_fails;
 
 int pipe2(int ends[2], int flags)
@@ -111,15 +124,20 @@ static void line_hear(void *data, const char *line)
 	snprintf(place->said + used, sizeof(place->said) - used, "%s\n", line);
 }
 
-static void place_open(struct place *place)
+static void place_open_as(struct place *place, const char *name)
 {
 	const struct commands_place where = {
-		.state_dir = place->folder, .name = "eth0", .say = line_hear, .data = place,
+		.state_dir = place->folder, .name = name, .say = line_hear, .data = place,
 		.now_ms = clock_read,
 	};
 
 	assert_int_equal(commands_open(&place->c, &where), 0);
 	commands_limit(place->c, &place->conf);
+}
+
+static void place_open(struct place *place)
+{
+	place_open_as(place, "eth0");
 }
 
 static int place_make(void **state)
@@ -175,11 +193,16 @@ static struct source source_of(const char *address)
 	return source;
 }
 
-static void open_from(struct place *place, const char *address)
+static void order_from(struct place *place, const char *address, uint64_t time_ms)
 {
 	struct source source = source_of(address);
 
-	commands_opened(place->c, &place->door, &source);
+	commands_opened(place->c, &place->door, &source, time_ms);
+}
+
+static void open_from(struct place *place, const char *address)
+{
+	order_from(place, address, 0);
 }
 
 static void close_from(struct place *place, const char *address)
@@ -232,6 +255,11 @@ static bool was_done(struct place *place, const char *what)
 	return !strcmp(file_get(place->done).text, what);
 }
 
+static bool has_done(struct place *place, const char *what)
+{
+	return strstr(file_get(place->done).text, what) != NULL;
+}
+
 /* This process has no child that another daemon left. */
 static bool all_ended(struct place *place, const char *what)
 {
@@ -269,6 +297,13 @@ static void clock_move(struct place *place, uint64_t ms)
 static void children_end(struct place *place)
 {
 	serve_until(place, all_ended, "the end of all");
+}
+
+/* Both have told so, in whichever order. */
+static void children_begun(struct place *place, const char *one, const char *other)
+{
+	serve_until(place, has_done, one);
+	serve_until(place, has_done, other);
 }
 
 #define START "echo +%IP% >>$DONE"
@@ -355,16 +390,19 @@ static void a_door_that_opens_ports_stops_after_its_open_time(void **state)
 	open_from(place, "192.0.2.1");
 	assert_int_equal(commands_wait_ms(place->c), 30000);
 	place->door.commands.timeout_line = 1;
-	open_from(place, "192.0.2.1");
+	open_from(place, "192.0.2.2");
 	assert_int_equal(commands_wait_ms(place->c), 10000);
+	commands_settle(place->c, PATIENCE_S);
+	place_again(place);
 	place->door.commands.timeout_line = 0;
 	place->door.open_time_s = 0;
-	open_from(place, "192.0.2.1");
+	open_from(place, "192.0.2.3");
 	assert_int_equal(commands_wait_ms(place->c), -1);
 	place_again(place);
 	assert_int_equal(commands_wait_ms(place->c), -1);
-	close_from(place, "192.0.2.1");
-	expect_done(place, "-192.0.2.1\n");
+	unlink(place->done);
+	close_from(place, "192.0.2.3");
+	expect_done(place, "-192.0.2.3\n");
 }
 
 static void a_result_that_is_too_long_is_not_run(void **state)
@@ -564,7 +602,7 @@ static void a_storm_of_openings_is_ten_starts_and_a_count(void **state)
 	door_commands(place, "exit 0", "exit 0");
 	for (uint32_t i = 0; i < 200000; i++) {
 		source.word_be[0] = htonl(0x0a000000 + i);
-		commands_opened(place->c, &place->door, &source);
+		commands_opened(place->c, &place->door, &source, 0);
 	}
 	assert_int_equal(commands_owed(place->c), RATE_DOOR);
 	assert_int_equal(place->lines, RATE_DOOR + 1);
@@ -574,7 +612,7 @@ static void a_storm_of_openings_is_ten_starts_and_a_count(void **state)
 	/* The next second has its own ten; the hour after, each stop command runs. */
 	for (uint32_t i = 0; i < 12; i++) {
 		source.word_be[0] = htonl(0x0b000000 + i);
-		commands_opened(place->c, &place->door, &source);
+		commands_opened(place->c, &place->door, &source, 0);
 	}
 	assert_int_equal(commands_owed(place->c), 2 * RATE_DOOR);
 	for (int i = 0; i < 20 && commands_owed(place->c); i++) {
@@ -601,17 +639,54 @@ static void no_more_run_at_once_than_allowed_and_closing_comes_first(void **stat
 	open_from(place, "192.0.2.1");
 	expect_done(place, "+192.0.2.1\n");
 	serve_until(place, waits_for, "10000");
-	/* Now one hangs, one waits, and the first has to be stopped. */
+	/* Now one hangs, one waits, and the first has to be stopped: there is room for that. */
 	door_commands(place, start, STOP);
 	open_from(place, "192.0.2.2");
 	open_from(place, "192.0.2.3");
 	expect_done(place, "+192.0.2.1\n+192.0.2.2\n");
 	clock_move(place, 10000);
-	assert_true(commands_wait_ms(place->c) > 1000);
+	expect_done(place, "+192.0.2.1\n+192.0.2.2\n-192.0.2.1\n");
 	snprintf(start, sizeof(start), "echo >%s", fifo);
 	assert_int_equal(system(start), 0);
 	expect_done(place, "+192.0.2.1\n+192.0.2.2\n-192.0.2.1\n+192.0.2.3\n");
 	assert_int_equal(system(start), 0);
+}
+
+static void start_commands_that_hang_do_not_keep_stop_commands_from_their_time(void **state)
+{
+	struct place *place = *state;
+	char fifo[96], hang[256], stop[256];
+	int writer;
+
+	snprintf(fifo, sizeof(fifo), "%s/fifo", place->top);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	snprintf(hang, sizeof(hang), "echo +%%IP%% >>$DONE; read x <%s", fifo);
+	snprintf(stop, sizeof(stop), "echo -%%IP%% >>$DONE; read x <%s", fifo);
+	place->conf.max_commands = 2;
+	commands_limit(place->c, &place->conf);
+	door_commands(place, "exit 0", stop);
+	for (char address[] = "192.0.2.1"; address[8] <= '3'; address[8]++)
+		open_from(place, address);
+	serve_until(place, waits_for, "10000");
+	door_commands(place, hang, NULL);
+	for (char address[] = "192.0.2.4"; address[8] <= '6'; address[8]++)
+		open_from(place, address);
+	children_begun(place, "+192.0.2.4\n", "+192.0.2.5\n");
+	/* Two hang, and two stop commands run all the same; the third waits, as the third start. */
+	clock_move(place, 10000);
+	children_begun(place, "-192.0.2.1\n", "-192.0.2.2\n");
+	commands_serve(place->c);
+	assert_null(strstr(place->said, "echo -192.0.2.3"));
+	assert_null(strstr(place->said, "echo +192.0.2.6"));
+	assert_true(commands_wait_ms(place->c) > 1000);
+	/* A line for each, and their shells read byte by byte. */
+	writer = open(fifo, O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(write(writer, "\n", 1), 1);
+	children_end(place);
+	close(writer);
+	assert_true(has_done(place, "-192.0.2.3\n"));
+	assert_true(has_done(place, "+192.0.2.6\n"));
 }
 
 static void a_line_that_is_too_long_is_cut_and_said(void **state)
@@ -624,7 +699,7 @@ static void a_line_that_is_too_long_is_cut_and_said(void **state)
 	commands_limit(place->c, &place->conf);
 	for (uint32_t i = 0; i < 1030; i++) {
 		source.word_be[0] = htonl(0x0a000000 + i);
-		commands_opened(place->c, &place->door, &source);
+		commands_opened(place->c, &place->door, &source, 0);
 		clock_ms += 100;
 	}
 	clock_move(place, 1000);
@@ -699,7 +774,91 @@ static void a_failed_fork_is_said_and_a_stop_command_tried_again(void **state)
 	expect_done(place, "+192.0.2.1\n-192.0.2.1\n");
 }
 
+/* ---- the time of an order ---- */
+
+static void an_order_has_its_own_time(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	order_from(place, "192.0.2.1", 3600000);
+	expect_done(place, "+192.0.2.1\n");
+	serve_until(place, waits_for, "3600000");
+	/* A knock shortens it no more than it shortens the grant ... */
+	clock_move(place, 1000);
+	open_from(place, "192.0.2.1");
+	assert_int_equal(commands_wait_ms(place->c), 3599000);
+	place_again(place);
+	assert_int_equal(commands_wait_ms(place->c), 3599000);
+	open_from(place, "192.0.2.1");
+	assert_int_equal(commands_wait_ms(place->c), 3599000);
+	/* ... and puts it off towards the end; another order says how long from now. */
+	clock_move(place, 3595000);
+	open_from(place, "192.0.2.1");
+	assert_int_equal(commands_wait_ms(place->c), 10000);
+	order_from(place, "192.0.2.1", 500);
+	assert_int_equal(commands_wait_ms(place->c), 500);
+	clock_move(place, 500);
+	expect_done(place, "+192.0.2.1\n-192.0.2.1\n");
+}
+
+static void an_order_without_end_is_stopped_when_it_is_closed(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	order_from(place, "192.0.2.1", COMMANDS_NEVER);
+	expect_done(place, "+192.0.2.1\n");
+	children_end(place);
+	open_from(place, "192.0.2.1");
+	assert_int_equal(commands_wait_ms(place->c), -1);
+	place_again(place);
+	assert_int_equal(commands_wait_ms(place->c), -1);
+	assert_int_equal(commands_owed(place->c), 1);
+	close_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\n-192.0.2.1\n");
+}
+
+static void an_order_while_the_start_command_runs_counts_from_its_end(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	order_from(place, "192.0.2.1", 60000);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\n");
+	serve_until(place, waits_for, "60000");
+}
+
 /* ---- closing ---- */
+
+static void all_who_share_a_grant_are_stopped_with_it(void **state)
+{
+	struct place *place = *state;
+
+	place->conf.grant_prefix6 = 64;
+	commands_limit(place->c, &place->conf);
+	door_commands(place, START, STOP);
+	open_from(place, "2001:db8:0:1::5");
+	open_from(place, "2001:db8:0:1:ffff::6");
+	open_from(place, "2001:db8:0:2::5");
+	children_end(place);
+	/* As the kernel says it when connections have used up the grant. */
+	close_from(place, "2001:db8:0:1::");
+	children_end(place);
+	assert_true(has_done(place, "-2001:db8:0:1::5\n"));
+	assert_true(has_done(place, "-2001:db8:0:1:ffff::6\n"));
+	assert_false(has_done(place, "-2001:db8:0:2::5\n"));
+	assert_int_equal(commands_owed(place->c), 1);
+	/* And when one of them closes it. */
+	open_from(place, "2001:db8:0:2::7");
+	children_end(place);
+	close_from(place, "2001:db8:0:2::7");
+	children_end(place);
+	assert_true(has_done(place, "-2001:db8:0:2::5\n"));
+	assert_int_equal(commands_owed(place->c), 0);
+}
 
 static void a_door_that_closes_is_stopped_at_once(void **state)
 {
@@ -847,6 +1006,43 @@ static void what_an_earlier_daemon_owed_is_run_late_or_in_its_time(void **state)
 	assert_int_equal(commands_owed(place->c), 0);
 }
 
+static void another_name_goes_on_with_what_is_owed(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\n");
+	serve_until(place, waits_for, "10000");
+	commands_close(place->c);
+	place_open_as(place, "eth0-and-eth1");
+	clock_move(place, 8000);
+	open_from(place, "192.0.2.1");
+	assert_int_equal(commands_wait_ms(place->c), 10000);
+	clock_move(place, 10000);
+	expect_done(place, "+192.0.2.1\n-192.0.2.1\n");
+}
+
+static void what_another_door_of_that_name_owes_starts_nothing_less(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\n");
+	serve_until(place, waits_for, "10000");
+	commands_close(place->c);
+	place_open_as(place, "eth1");
+	door_commands(place, "echo up >>$DONE", "echo down >>$DONE");
+	clock_move(place, 2000);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\nup\n");
+	clock_move(place, 8000);
+	expect_done(place, "+192.0.2.1\nup\n-192.0.2.1\n");
+	clock_move(place, 2000);
+	expect_done(place, "+192.0.2.1\nup\n-192.0.2.1\ndown\n");
+}
+
 static void a_start_command_that_outlives_its_daemon_is_waited_for(void **state)
 {
 	struct place *place = *state;
@@ -979,6 +1175,58 @@ static void killed_anywhere_no_stop_command_is_lost(void **state)
 	assert_true(began > 100);
 }
 
+/* Whether one that takes over what eth1 owed was killed at its step @steps. */
+static bool adopter_killed(struct place *place, unsigned int steps)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		steps_left = steps;
+		place_open(place);
+		steps_left = 0;
+		_exit(42);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 42);
+	return WIFSIGNALED(status);
+}
+
+static void killed_while_taking_over_each_stop_command_runs_once(void **state)
+{
+	static const char *const next[] = { "eth0", "eth1", "eth2" };
+	struct place *place = *state;
+	unsigned int steps = 1;
+	bool killed = true;
+
+	door_commands(place, START, STOP);
+	commands_close(place->c);
+	for (; killed; steps++) {
+		for (size_t i = 0; i < sizeof(next) / sizeof(*next); i++) {
+			place_open_as(place, "eth1");
+			clock_move(place, 1000);
+			open_from(place, "192.0.2.1");
+			open_from(place, "192.0.2.2");
+			children_end(place);
+			commands_close(place->c);
+			killed = adopter_killed(place, steps);
+			place_open_as(place, next[i]);
+			assert_int_equal(commands_owed(place->c), 2);
+			commands_settle(place->c, PATIENCE_S);
+			assert_int_equal(commands_owed(place->c), 0);
+			commands_close(place->c);
+			if (count_of(file_get(place->done).text, "-") != 2)
+				fail_msg("killed at step %u, then %s:\n%s", steps, next[i],
+					 file_get(place->done).text);
+			unlink(place->done);
+			place->said[0] = '\0';
+		}
+	}
+	place->c = NULL;
+	assert_true(steps > 8);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, place_make, place_end)
@@ -999,18 +1247,26 @@ int main(void)
 		TEST(a_door_without_stop_command_runs_once_a_second_and_source),
 		TEST(a_storm_of_openings_is_ten_starts_and_a_count),
 		TEST(no_more_run_at_once_than_allowed_and_closing_comes_first),
+		TEST(start_commands_that_hang_do_not_keep_stop_commands_from_their_time),
 		TEST(a_line_that_is_too_long_is_cut_and_said),
 		TEST(a_command_that_hangs_is_ended_and_then_killed),
 		TEST(a_command_over_its_time_may_end_by_itself),
 		TEST(a_failed_fork_is_said_and_a_stop_command_tried_again),
+		TEST(an_order_has_its_own_time),
+		TEST(an_order_without_end_is_stopped_when_it_is_closed),
+		TEST(an_order_while_the_start_command_runs_counts_from_its_end),
+		TEST(all_who_share_a_grant_are_stopped_with_it),
 		TEST(a_door_that_closes_is_stopped_at_once),
 		TEST(a_stop_command_is_paid_once_it_has_begun),
 		TEST(a_door_that_closes_and_opens_again_stays_open),
 		TEST(at_the_end_all_that_is_owed_runs),
 		TEST(what_hangs_at_the_end_stays_owed_and_is_said),
 		TEST(what_an_earlier_daemon_owed_is_run_late_or_in_its_time),
+		TEST(another_name_goes_on_with_what_is_owed),
+		TEST(what_another_door_of_that_name_owes_starts_nothing_less),
 		TEST(a_start_command_that_outlives_its_daemon_is_waited_for),
 		TEST(killed_anywhere_no_stop_command_is_lost),
+		TEST(killed_while_taking_over_each_stop_command_runs_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

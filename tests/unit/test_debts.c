@@ -59,13 +59,18 @@ static int place_end(void **state)
 	return system(command);
 }
 
-static struct debts *debts_of(struct place *place, uint64_t now_ms)
+static struct debts *debts_named(struct place *place, const char *name, uint64_t now_ms)
 {
-	const struct debts_place where = { place->folder, "eth0", line_hear, place };
+	const struct debts_place where = { place->folder, name, line_hear, place };
 	struct debts *d = NULL;
 
 	assert_int_equal(debts_open(&d, &where, now_ms), 0);
 	return d;
+}
+
+static struct debts *debts_of(struct place *place, uint64_t now_ms)
+{
+	return debts_named(place, "eth0", now_ms);
 }
 
 static struct source source_of(const char *address)
@@ -416,7 +421,7 @@ static void a_damaged_line_is_said_kept_and_never_run(void **state)
 	assert_int_equal(debts_count(d), 2);
 	assert_null(debt_get(d, "ssh", "192.0.2.2"));
 	assert_int_equal(place->lines, 1);
-	assert_non_null(strstr(place->said, "the first is line 2"));
+	assert_non_null(strstr(place->said, "the first is line 3"));
 	snprintf(aside, sizeof(aside), "%s.damaged", place->file);
 	damaged = file_get(aside);
 	assert_string_equal(damaged, text);
@@ -605,10 +610,27 @@ static void file_size_limit(rlim_t size)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+/* What is in the file by now, as the next daemon would find it. */
+static void expect_copy_owes(struct place *place, size_t count)
+{
+	struct place copy = *place;
+	char command[512];
+	struct debts *d;
+
+	snprintf(copy.folder, sizeof(copy.folder), "%s/copy", place->top);
+	snprintf(command, sizeof(command), "cp -rp %s %s", place->folder, copy.folder);
+	assert_int_equal(system(command), 0);
+	d = debts_of(&copy, NOW);
+	assert_int_equal(debts_count(d), count);
+	debts_close(d);
+	snprintf(command, sizeof(command), "rm -r %s", copy.folder);
+	assert_int_equal(system(command), 0);
+}
+
 static void a_full_disk_is_said_once_and_made_good_later(void **state)
 {
 	struct place *place = *state;
-	struct debts *d = debts_of(place, NOW), *other;
+	struct debts *d = debts_of(place, NOW);
 	struct debt *debt;
 	struct stat file;
 
@@ -622,10 +644,10 @@ static void a_full_disk_is_said_once_and_made_good_later(void **state)
 	debt_put(d, "ssh", "192.0.2.4", "a longer command", NOW + 4000);
 	assert_int_equal(place->lines, 1);
 	assert_non_null(strstr(place->said, "a crash would lose"));
-	/* Who comes now finds those before. */
-	other = debts_of(place, NOW);
-	assert_int_equal(debts_count(other), 2);
-	debts_close(other);
+	/* Who came now would find those before. */
+	file_size_limit(RLIM_INFINITY);
+	expect_copy_owes(place, 2);
+	file_size_limit(file.st_size + 20);
 	debts_drop(d, debt, NOW + 1000);
 	debts_change(d, debt_get(d, "ssh", "192.0.2.2"), DEBT_STANDING, NOW + 9000, NOW + 1000);
 	assert_int_equal(place->lines, 1);
@@ -666,6 +688,252 @@ static void a_file_that_cannot_be_replaced_is_still_added_to(void **state)
 	debts_close(d);
 }
 
+/* ---- other daemons ---- */
+
+static void debts_prepare_folder(struct place *place)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "mkdir -p -m 700 %s", place->folder);
+	assert_int_equal(system(command), 0);
+}
+
+static void debt_count(void *data, struct debt *debt)
+{
+	(void)debt;
+	++*(unsigned int *)data;
+}
+
+/* The file of @name, written by a daemon that was in @home; nobody has it. */
+static void other_put(struct place *place, const char *name, const struct debt_home *home,
+		      const char *address)
+{
+	struct debt debt = { .door = "ssh", .source = source_of(address), .command = "x",
+			     .state = DEBT_STANDING, .due_ms = NOW + 9000, .timeout_ms = 9000,
+			     .began_ms = NOW, .number = 1 };
+	char line[DEBT_LINE_MAX], path[160];
+	FILE *out;
+
+	debts_prepare_folder(place);
+	snprintf(path, sizeof(path), "%s/%s.owed", place->folder, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	debt_line_home(line, home);
+	journal_put(out, line);
+	debt_line_owed(line, &debt, home->boot);
+	journal_put(out, line);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static bool file_is_there(struct place *place, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s.owed", place->folder, name);
+	return !access(path, F_OK);
+}
+
+static struct debt_home home_here(void)
+{
+	struct debt_home home;
+
+	debt_home_read(&home);
+	assert_true(home.space);
+	assert_true(home.boot[0]);
+	return home;
+}
+
+static void what_another_name_owed_is_taken_over(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_named(place, "eth1", NOW);
+
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW + 9000);
+	debts_pay(d, debt_put(d, "ssh", "192.0.2.7", "x", NOW), NOW);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 5000);
+	assert_int_equal(debts_count(d), 2);
+	assert_int_equal(debt_get(d, "ssh", "192.0.2.1")->due_ms, NOW + 9000);
+	assert_true(debt_get(d, "ssh", "192.0.2.1")->inherited);
+	assert_false(file_is_there(place, "eth1"));
+	assert_int_equal(place->lines, 1);
+	assert_non_null(strstr(place->said, "eth1.owed: no knockd has it; 1 stop commands owed "
+			       "there are taken over"));
+	debts_drop(d, debt_get(d, "ssh", "192.0.2.1"), NOW);
+	debts_close(d);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	assert_non_null(debt_get(d, "ssh", "192.0.2.2"));
+	debts_close(d);
+	assert_int_equal(place->lines, 1);
+}
+
+static void a_file_that_is_held_is_nobody_elses(void **state)
+{
+	struct place *place = *state;
+	struct debts *first = debts_of(place, NOW), *second, *other;
+
+	debt_put(first, "ssh", "192.0.2.1", "x", NOW + 9000);
+	second = debts_of(place, NOW);
+	other = debts_named(place, "eth1", NOW);
+	assert_int_equal(debts_count(second) + debts_count(other), 0);
+	debt_put(second, "ssh", "192.0.2.2", "x", NOW + 9000);
+	debt_put(first, "ssh", "192.0.2.3", "x", NOW + 9000);
+	debts_close(second);
+	debts_close(other);
+	assert_int_equal(debts_count(first), 2);
+	/* Not even when it is replaced, again and again. */
+	for (unsigned int i = 0; i < 6000; i++)
+		debts_change(first, debt_get(first, "ssh", "192.0.2.1"), DEBT_STANDING,
+			     NOW + i * 2000, NOW + i * 2000);
+	other = debts_named(place, "eth1", NOW);
+	assert_int_equal(debts_count(other), 1);
+	assert_non_null(debt_get(other, "ssh", "192.0.2.2"));
+	debts_close(first);
+	debts_close(other);
+	first = debts_of(place, NOW);
+	assert_int_equal(debts_count(first), 3);
+	debts_close(first);
+}
+
+static void who_comes_between_look_and_first_debt_keeps_the_name(void **state)
+{
+	struct place *place = *state;
+	struct debts *first = debts_of(place, NOW), *second = debts_of(place, NOW);
+
+	debt_put(first, "ssh", "192.0.2.1", "x", NOW + 9000);
+	debt_put(second, "ssh", "192.0.2.2", "x", NOW + 9000);
+	debt_put(first, "ssh", "192.0.2.3", "x", NOW + 9000);
+	debts_close(first);
+	debts_close(second);
+	first = debts_of(place, NOW);
+	assert_int_equal(debts_count(first), 3);
+	debts_close(first);
+}
+
+static void another_namespaces_file_is_left_alone(void **state)
+{
+	struct place *place = *state;
+	struct debt_home home = home_here();
+	struct debts *d;
+
+	home.space++;
+	other_put(place, "eth0", &home, "192.0.2.1");
+	other_put(place, "eth1", &home, "192.0.2.2");
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 0);
+	debt_put(d, "ssh", "192.0.2.3", "x", NOW);
+	debts_close(d);
+	assert_true(file_is_there(place, "eth0"));
+	assert_true(file_is_there(place, "eth1"));
+	assert_true(file_is_there(place, "eth0.2"));
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	assert_non_null(debt_get(d, "ssh", "192.0.2.3"));
+	debts_close(d);
+	assert_string_equal(place->said, "");
+}
+
+static void no_namespace_outlives_a_restart_of_the_host(void **state)
+{
+	struct place *place = *state;
+	struct debt_home home = home_here();
+	struct debts *d;
+
+	home.space++;
+	strcpy(home.boot, "00000000-0000-0000-0000-000000000000");
+	other_put(place, "eth0", &home, "192.0.2.1");
+	other_put(place, "eth1", &home, "192.0.2.2");
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 2);
+	assert_true(debt_get(d, "ssh", "192.0.2.1")->restarted);
+	assert_true(debt_get(d, "ssh", "192.0.2.2")->restarted);
+	debts_drop(d, debts_first(d, NOW), NOW);
+	debts_drop(d, debts_first(d, NOW), NOW);
+	debts_close(d);
+	assert_false(file_is_there(place, "eth1"));
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 0);
+	debts_close(d);
+}
+
+static void killed_before_the_other_file_was_removed_nothing_is_owed_twice(void **state)
+{
+	struct place *place = *state;
+	struct debt_home home = home_here();
+	struct debts *d;
+
+	for (int restarted = 0; restarted < 2; restarted++) {
+		if (restarted)
+			strcpy(home.boot, "00000000-0000-0000-0000-000000000000");
+		other_put(place, "eth1", &home, restarted ? "192.0.2.2" : "192.0.2.1");
+		debts_close(debts_of(place, NOW + 1));
+		/* As if it were still there. */
+		other_put(place, "eth1", &home, restarted ? "192.0.2.2" : "192.0.2.1");
+		d = debts_of(place, NOW + 2);
+		assert_int_equal(debts_count(d), 1 + restarted);
+		debts_close(d);
+		assert_false(file_is_there(place, "eth1"));
+	}
+}
+
+static void what_cannot_be_written_stays_in_the_other_file(void **state)
+{
+	struct place *place = *state;
+	struct debt_home home = home_here();
+	struct debts *d;
+
+	signal(SIGXFSZ, SIG_IGN);
+	other_put(place, "eth1", &home, "192.0.2.1");
+	file_size_limit(20);
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	assert_true(file_is_there(place, "eth1"));
+	assert_non_null(strstr(place->said, "a crash would lose"));
+	/* It is ours all the same. */
+	debts_close(debts_named(place, "eth2", NOW));
+	assert_true(file_is_there(place, "eth1"));
+	file_size_limit(RLIM_INFINITY);
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 5000);
+	debts_change(d, debt_get(d, "ssh", "192.0.2.2"), DEBT_STANDING, NOW + 9000, NOW + 2000);
+	assert_false(file_is_there(place, "eth1"));
+	expect_copy_owes(place, 2);
+	debts_close(d);
+}
+
+static void debts_under_a_prefix_are_found(void **state)
+{
+	static const struct {
+		const char *source;
+		unsigned int bits, count;
+	} rows[] = {
+		{ "2001:db8:0:1::5", 128, 1 }, { "2001:db8:0:1::", 128, 0 },
+		{ "2001:db8:0:1::", 64, 2 }, { "2001:db8:0:1::5", 64, 2 },
+		{ "2001:db8::", 63, 3 }, { "2001:db8:0:1:8000::", 65, 0 },
+		{ "::", 1, 3 }, { "192.0.2.1", 128, 1 }, { "192.0.2.2", 1, 0 },
+	};
+	struct debts *d = debts_of(*state, NOW);
+	struct source four = source_of("192.0.2.1");
+
+	debt_put(d, "ssh", "2001:db8:0:1::5", "x", NOW);
+	debt_put(d, "ssh", "2001:db8:0:1:0:ffff::6", "x", NOW);
+	debt_put(d, "ssh", "2001:db8:0:0::5", "x", NOW);
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	debt_put(d, "web", "2001:db8:0:1::5", "x", NOW);
+	debts_add(d, "ssh", 1, &four, "x", NOW);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct source source = source_of(rows[i].source);
+		unsigned int count = 0;
+
+		debts_each(d, "ssh", 0, &source, rows[i].bits, debt_count, &count);
+		if (count != rows[i].count)
+			fail_msg("%u debts under %s/%u", count, rows[i].source, rows[i].bits);
+	}
+	debts_close(d);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, place_make, place_end)
@@ -693,6 +961,14 @@ int main(void)
 		TEST(a_pipe_in_its_place_makes_nobody_wait),
 		TEST(a_full_disk_is_said_once_and_made_good_later),
 		TEST(a_file_that_cannot_be_replaced_is_still_added_to),
+		TEST(what_another_name_owed_is_taken_over),
+		TEST(a_file_that_is_held_is_nobody_elses),
+		TEST(who_comes_between_look_and_first_debt_keeps_the_name),
+		TEST(another_namespaces_file_is_left_alone),
+		TEST(no_namespace_outlives_a_restart_of_the_host),
+		TEST(killed_before_the_other_file_was_removed_nothing_is_owed_twice),
+		TEST(what_cannot_be_written_stays_in_the_other_file),
+		TEST(debts_under_a_prefix_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
