@@ -166,8 +166,8 @@ void debts_recover(struct debts *d, uint64_t now_ms)
 		return;
 	error = debts_rewrite(d, now_ms);
 	if (error && !d->failed)
-		debts_say(d, "%s: %s; a crash would lose stop commands that are owed, or run them again",
-		    journal_path(d->journal), strerror(-error));
+		debts_say(d, "%s: %s; a crash would lose stop commands that are owed, or run them "
+			  "again", journal_path(d->journal), strerror(-error));
 	else if (!error && d->failed)
 		debts_say(d, "%s: stop commands that are owed are kept again",
 		    journal_path(d->journal));

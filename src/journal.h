@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A file of lines that outlives a crash: lines are appended, or all of them replaced at once. Each
- * has a checksum, so that a line counts as a whole or not at all. Lines hold no newline. The file is
- * held by a lock, which the one that replaces it has before it takes its place.
+ * has a checksum, so that a line counts as a whole or not at all. Lines hold no newline. The file
+ * is held by a lock, which the one that replaces it has before it takes its place.
  */
 #ifndef KNOCKD_JOURNAL_H
 #define KNOCKD_JOURNAL_H
@@ -34,8 +34,8 @@ int journal_read(struct journal *j, void (*take)(void *data, char *line, size_t 
 		 void *data);
 
 /**
- * journal_replace() - Replace the whole file by what @fill writes with journal_put(), durably; where
- * it is not held, make it and its folder, and hold it.
+ * journal_replace() - Replace the whole file by what @fill writes with journal_put(), durably;
+ * where it is not held, make it and its folder, and hold it.
  * @fill: returns 0 or −errno
  * Return: 0; or −errno, and it is as it was: −EBUSY where it is there, but not held by us.
  */
