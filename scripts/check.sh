@@ -23,7 +23,7 @@ for argument; do
 	esac
 done
 # Seconds after which a test is ended; the long variants may take their time.
-limit=200
+limit=300
 [ -z "${KNOCKD_TEST_ALL:-}" ] || limit=900
 
 scripts/deps.sh test

@@ -51,7 +51,8 @@ void debt_line_paid(char line[DEBT_LINE_MAX], const struct debt *debt);
 /**
  * debt_line_parse() - Read a line.
  * @line: written to
- * @debt: gets the number (or the namespace) and what this kind of line tells, its command for free()
+ * @debt: gets the number (or the namespace) and what this kind of line tells, its command for
+ *        free()
  * @boot: of DEBT_LINE_HOME and DEBT_LINE_OWED
  * Return: 0, −EINVAL or −ENOMEM.
  */

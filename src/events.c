@@ -27,7 +27,7 @@ struct events {
 	__u64 dropped;        /* stages that were told, and not logged */
 	__u64 openings;       /* and what else is said of doors, the same; not yet counted out */
 	__u64 line_second;    /* of the kernel's clock, and the lines about sequences in it */
-	unsigned int lines, opening_lines;
+	unsigned int lines, opening_lines, refusal_lines; /* in that second */
 	bool waiting;         /* the config waits for confirmation, as far as is known */
 	struct events_wish wish;
 };
@@ -162,9 +162,15 @@ void events_free(struct events *events)
 
 /* ---- lines ---- */
 
+/* Stages of which nothing was said, from the beginning. */
+static __u64 stages_unsaid(const struct events *e)
+{
+	return view_shared(e->view)->stages_unsaid + e->dropped;
+}
+
 static void unsaid_log(struct events *e)
 {
-	__u64 unsaid = view_shared(e->view)->stages_unsaid + e->dropped;
+	__u64 unsaid = stages_unsaid(e);
 
 	if (unsaid > e->unsaid)
 		log_line("%llu more stages not logged", (unsigned long long)(unsaid - e->unsaid));
@@ -175,16 +181,22 @@ static void unsaid_log(struct events *e)
 	e->openings = 0;
 }
 
-/* Count one more line in this second, of @limit; false when there were as many. */
-static bool line_take(struct events *e, unsigned int *lines, unsigned int limit)
+/* In another second there may be lines again, and the first says what there was not. */
+static void lines_renew(struct events *e)
 {
 	__u64 second = view_now(e->view) / view_settings(e->view)->second;
 
-	if (e->line_second != second) {
-		e->line_second = second;
-		e->lines = e->opening_lines = 0;
-		unsaid_log(e);
-	}
+	if (e->line_second == second)
+		return;
+	e->line_second = second;
+	e->lines = e->opening_lines = e->refusal_lines = 0;
+	unsaid_log(e);
+}
+
+/* Count one more line in this second, of @limit; false when there were as many. */
+static bool line_take(struct events *e, unsigned int *lines, unsigned int limit)
+{
+	lines_renew(e);
 	if (*lines >= limit)
 		return false;
 	++*lines;
@@ -213,6 +225,15 @@ static bool opening_may(struct events *e)
 	return may;
 }
 
+/* And for refusals, of which there would be none to be seen behind many openings. */
+static bool refusal_may(struct events *e)
+{
+	bool may = line_take(e, &e->refusal_lines, LINES_PER_SECOND);
+
+	e->openings += !may;
+	return may;
+}
+
 static bool event_may(struct events *e, const struct event *event)
 {
 	switch (event->kind) {
@@ -229,8 +250,9 @@ static bool event_may(struct events *e, const struct event *event)
 		e->openings++;
 		return false;
 	case EVENT_CLOSED:
-	case EVENT_REFUSED:
 		return opening_may(e);
+	case EVENT_REFUSED:
+		return refusal_may(e);
 	default:
 		return true;
 	}
@@ -350,6 +372,7 @@ void events_expire(struct events *e)
 	__u64 now = view_now(e->view);
 
 	lost_log(e);
+	lines_renew(e);
 	attempts_log(e, now);
 	while (e->count && e->heap[0].until <= now) {
 		struct opening *first = &e->heap[0];
@@ -369,7 +392,9 @@ void events_expire(struct events *e)
 
 __u64 events_next_ns(const struct events *e)
 {
+	bool unsaid = e->openings || stages_unsaid(e) > e->unsaid;
 	const __u64 due[] = {
+		unsaid ? (e->line_second + 1) * view_settings(e->view)->second : 0,
 		e->waiting ? view_trial(e->view)->until : 0,
 		e->count ? e->heap[0].until : 0,
 		attempts_next(&e->attempts),

@@ -69,8 +69,7 @@ confirmed_within 3
 knockd_start
 knockd_kill
 expect "killed, the start to be confirmed guards" in_force 23
-at 35
-expect "but unconfirmed, port 22 is open after 3 seconds" tcp_opens $SERVER4 22
+expect "but unconfirmed, port 22 is open after 3 seconds" wait_for 6 tcp_opens $SERVER4 22
 expect "over IPv6 too" tcp_opens $SERVER6 22
 expect "and port 23" tcp_opens $SERVER4 23
 expect_not "to confirm it now is too late" ctl confirm
@@ -103,8 +102,7 @@ mark
 expect "a reload can wait to be confirmed" ctl reload --confirm 3
 expect "meanwhile the new config is in force" in_force 25
 log_mark
-at 35
-expect "unconfirmed, the config before it is in force again" in_force 23
+expect "unconfirmed, the config before it is in force again" wait_for 6 in_force 23
 expect "which is logged" wait_logged 'confirm'
 expect "and knockd lives" is_running "$KNOCKD_PID"
 expect_not "to confirm it now is too late" ctl confirm
@@ -130,8 +128,8 @@ mark
 expect "another reload" ctl reload --confirm 3
 knockd_kill
 expect "with knockd dead the new config is in force" in_force 25
-at 35
-expect "unconfirmed, the config before it is in force, with knockd dead" in_force 23
+expect "unconfirmed, the config before it is in force, with knockd dead" \
+	wait_for 6 in_force 23
 expect_not "to confirm it now is too late" ctl confirm
 KNOCKD_OPTIONS=()
 knockd_again
@@ -170,8 +168,8 @@ for signal in USR1 KILL; do
 	knockd_reap
 	knockd_again
 	expect "SIG$signal and a start: the new config is in force" in_force 23
-	at 45
-	expect "SIG$signal and a start: unconfirmed, the config before it is in force" in_force 25
+	expect "SIG$signal and a start: unconfirmed, the config before it is in force" \
+		wait_for 8 in_force 25
 	expect "and knockd lives" is_running "$KNOCKD_PID"
 	knockd_stop
 	conf_for 25
