@@ -3,6 +3,8 @@
 # make [all]     everything, into build/
 # make check     unit tests and packet fixtures (the fixtures need root)
 # make fuzz      any bytes as a config, for FUZZ_SECONDS (600)
+# make fuzz-packet  any bytes as a packet, the same time; then against the loaded programs (root)
+# make coverage  which reasons, and which branches of the pure BPF code, the tests reach (root)
 # make install   to $(DESTDIR)$(PREFIX); refuses to overwrite what a package owns
 # make uninstall, make clean
 #
@@ -62,7 +64,7 @@ FIXTURES := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/t
 TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all check tests fuzz ours install uninstall clean
+.PHONY: all check tests fuzz fuzz-packet coverage ours install uninstall clean
 
 all: $(BUILD)/knockd $(BUILD)/knockctl
 
@@ -160,6 +162,33 @@ fuzz: $(BUILD)/fuzz_config
 		-print_final_stats=1 -dict=tests/fuzz/config.dict \
 		-artifact_prefix=$(BUILD)/fuzz-found- $(BUILD)/fuzz tests/conf/good tests/conf/bad
 
+$(BUILD)/fuzzed/fuzz_packet.o: FUZZ_CFLAGS += -Ibpf
+
+$(BUILD)/fuzz_packet: $(BUILD)/fuzzed/fuzz_packet.o
+	$(call SAY,LD,$@)$(CLANG) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^
+
+# It begins with the packets of the unit test.
+fuzz-packet: $(BUILD)/fuzz_packet $(BUILD)/tests/unit/test_packet $(BUILD)/tests/bpf/test_agree
+	@mkdir -p $(BUILD)/fuzz-packet $(BUILD)/packets
+	$(Q)KNOCKD_FRAMES=$(BUILD)/packets $(BUILD)/tests/unit/test_packet >/dev/null 2>&1
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -timeout=20 -max_len=9216 -verbosity=0 \
+		-print_final_stats=1 -dict=tests/fuzz/packet.dict \
+		-artifact_prefix=$(BUILD)/fuzz-found- $(BUILD)/fuzz-packet $(BUILD)/packets
+	$(Q)$(BUILD)/tests/bpf/test_agree $(BUILD)/fuzz-packet $(BUILD)/packets
+
+# ---- coverage ----
+
+# The unit tests that hold headers of bpf/.
+COVERED := $(patsubst %,$(BUILD)/covered/test_%,compile doors grant packet sequence view)
+
+$(BUILD)/covered/%: tests/unit/%.c $(PURE_OBJ)
+	@mkdir -p $(@D)
+	$(call SAY,TEST,$@)$(CLANG) -O1 -g $(TEST_CFLAGS) -fprofile-instr-generate \
+		-fcoverage-mapping -o $@ $< $(PURE_OBJ) $(TEST_LIBS)
+
+coverage: $(COVERED) $(FIXTURES)
+	$(Q)scripts/coverage.sh $(BUILD)/covered $(BUILD)/tests/bpf
+
 # ---- install ----
 
 # FROM:TO:MODE of every file, where TO begins with the folder's variable.
@@ -200,5 +229,5 @@ uninstall: ours
 clean:
 	rm -rf $(BUILD)
 
-DEPENDS := src/*.d bpf/*.d tests/*/*.d sanitized/*.d sanitized/*/*.d fuzzed/*.d
+DEPENDS := src/*.d bpf/*.d tests/*/*.d sanitized/*.d sanitized/*/*.d fuzzed/*.d covered/*.d
 -include $(wildcard $(DEPENDS:%=$(BUILD)/%))

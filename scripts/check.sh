@@ -120,6 +120,8 @@ if [ ${#prefixes[@]} -eq 0 ]; then
 	begin style scripts/style.sh
 	# Builds in a folder of its own; ten minutes of it are 'make fuzz'.
 	begin fuzz make fuzz FUZZ_SECONDS=30
+	# Its programs must not be built twice at once: 'make tests' has built all but the fuzzer.
+	begin fuzz-packet make fuzz-packet FUZZ_SECONDS=30
 fi
 for name in "${tests[@]}"; do
 	begin "$name" bash "tests/system/$name.sh"

@@ -17,8 +17,8 @@ demo) packages="$packages iproute2 iputils-ping util-linux" ;;
 test)
 	packages="$packages iproute2 util-linux procps libcmocka-dev valgrind nmap netcat-openbsd"
 	packages="$packages python3 iputils-ping mandoc shellcheck systemd nftables"
-	# For the fuzzer; clang itself does without.
-	packages="$packages libclang-rt-dev" ;;
+	# For the fuzzers and for coverage; clang itself does without.
+	packages="$packages libclang-rt-dev llvm" ;;
 vm) packages="qemu-system-x86 busybox-static xz-utils" ;;
 *)
 	echo "usage: $0 [build|demo|test|vm]" >&2

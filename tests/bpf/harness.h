@@ -542,6 +542,21 @@ static inline void outcome_read(struct outcome *o, const __u64 *before, const __
 		o->reason = REASON_COUNT;
 }
 
+/* For scripts/coverage.sh, into its file: length, whether it begins with IP, bytes. */
+static inline void frame_keep(const struct world *w, const struct frame *f)
+{
+	const char *path = getenv("KNOCKD_PACKETS");
+	__u32 head[] = { f->len, w->setup->bare };
+	static FILE *file;
+
+	if (path && !file)
+		file = fopen(path, "ab");
+	if (!file || w->setup->mixed)
+		return;
+	fwrite(head, sizeof(head), 1, file);
+	fwrite(f->bytes, f->len, 1, file);
+}
+
 static inline int frame_run(const struct world *w, const struct frame *f, __u32 repeat)
 {
 	struct xdp_md md = { .data_end = f->len, .ingress_ifindex = w->ingress };
@@ -550,6 +565,7 @@ static inline int frame_run(const struct world *w, const struct frame *f, __u32 
 	const struct generation *g = &w->generation;
 	int result = bpf_prog_test_run_opts(w->on_trial ? g->outer_trial : g->outer, &options);
 
+	frame_keep(w, f);
 	if (result) {
 		frame_print(f);
 		print_error("the packet was not run: %s\n", strerror(-result));
@@ -936,6 +952,19 @@ static inline void reasons_of_this_program_were_all_seen(void **state)
 	assert_false(missing);
 }
 
+/* For scripts/coverage.sh, into its file. */
+static inline void reasons_keep(void)
+{
+	const char *path = getenv("KNOCKD_REASONS");
+	FILE *file = path ? fopen(path, "a") : NULL;
+
+	for (__u32 i = 0; file && i < REASON_COUNT; i++)
+		if (reasons_seen & note(i))
+			fprintf(file, "%s\n", reason_name(i));
+	if (file)
+		fclose(file);
+}
+
 /**
  * fixtures_run() - Run them all, in both families, then see that no reason was left out.
  * @filter: run only those whose sentence holds this text, and do not look at the reasons; or NULL
@@ -978,6 +1007,7 @@ static inline int fixtures_run(const char *program, const char *filter,
 			.test_func = reasons_of_this_program_were_all_seen,
 		};
 	failed = _cmocka_run_group_tests(program_name, tests, used, NULL, NULL);
+	reasons_keep();
 	worlds_free();
 	free(trials);
 	free(tests);

@@ -2,6 +2,9 @@
 /*
  * Bytes → packet. Each row is a valid packet of IPv4 and of IPv6 with one thing changed, and what
  * must come of it. Every row is also cut off at every length, in memory that ends with the packet.
+ *
+ * The rows' packets are left in the folder that KNOCKD_FRAMES names. Given the file of packets that
+ * the fixtures of tests/bpf have left, the program only parses those.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -283,6 +286,13 @@ static void to_multicast(struct frame *f)
 static void to_broadcast(struct frame *f)
 {
 	memset(f->bytes + f->ip + 16, 0xff, 4);
+	address_expect(f);
+	f->expected.group = true;
+}
+
+static void to_nobody(struct frame *f)
+{
+	memset(f->bytes + f->ip + 16, 0, 4);
 	address_expect(f);
 	f->expected.group = true;
 }
@@ -709,6 +719,7 @@ static const struct row rows[] = {
 	{ "a broadcast frame", udp, broadcast_frame, BOTH, READ },
 	{ "to a multicast address", udp, to_multicast, BOTH, READ },
 	{ "to the broadcast address", udp, to_broadcast, V4, READ },
+	{ "to no address, which Linux takes for a broadcast", udp, to_nobody, V4, READ },
 	{ "to class E, which is no group", udp, to_class_e, V4, READ },
 
 	{ "a header length of no words", tcp, ihl_0, V4, UNREADABLE },
@@ -880,6 +891,22 @@ static void check_cut(const struct frame *f, enum packet_result whole)
 	}
 }
 
+/* Leave the packet for others to begin with. */
+static void frame_keep(const struct frame *f, const struct row *row)
+{
+	const char *folder = getenv("KNOCKD_FRAMES");
+	char path[4096];
+	FILE *file;
+
+	if (!folder)
+		return;
+	snprintf(path, sizeof(path), "%s/%03td-%d", folder, row - rows, f->family);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(f->len, fwrite(f->bytes, 1, f->len, file));
+	fclose(file);
+}
+
 static void row_run(void **state)
 {
 	const struct row *row = *state;
@@ -895,6 +922,7 @@ static void row_run(void **state)
 		row->build(f, family);
 		if (row->change)
 			row->change(f);
+		frame_keep(f, row);
 		result = parse(f, f->len, &p);
 		if (result != row->result)
 			frame_fail(f, f->len, "the result", result_names[row->result],
@@ -1060,7 +1088,32 @@ static void damaged_packets_do_no_damage(void **state)
 	free(f);
 }
 
-int main(void)
+/* Parse what the fixtures have sent: length, whether it begins with IP, bytes. */
+static int file_parse(const char *path)
+{
+	struct frame *f = malloc(sizeof(*f));
+	FILE *file = fopen(path, "rb");
+	uint32_t head[2];
+	unsigned long count = 0;
+
+	while (f && file && fread(head, sizeof(head), 1, file) == 1) {
+		struct packet p;
+
+		f->len = head[0];
+		f->ethernet = !head[1];
+		if (f->len > BYTES_MAX || fread(f->bytes, f->len, 1, file) != 1)
+			break;
+		parse(f, f->len, &p);
+		count++;
+	}
+	printf("%lu packets\n", count);
+	if (file)
+		fclose(file);
+	free(f);
+	return !count;
+}
+
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest others[] = {
 		cmocka_unit_test(a_packet_that_ends_in_its_ip_header_has_no_address),
@@ -1072,6 +1125,8 @@ int main(void)
 	};
 	struct CMUnitTest tests[ROWS + sizeof(others) / sizeof(*others)];
 
+	if (argc > 1)
+		return file_parse(argv[1]);
 	for (int i = 0; i < ROWS; i++)
 		tests[i] = (struct CMUnitTest){
 			.name = rows[i].sentence,

@@ -426,6 +426,32 @@ static void time_may_wrap_between_knocks(void **state)
 	expect(w, "7000#1 +1j 8000#2 7000#1 9000#3", "A");
 }
 
+static void another_cpu_may_have_a_later_time(void **state)
+{
+	struct world *w = world_with(state, "7000,8000,9000", NULL, NULL);
+
+	expect(w, "7000 8000", "");
+	w->now -= 3;
+	expect(w, "9000", "A");
+}
+
+static void a_run_of_equal_knocks_grows_old_as_a_whole(void **state)
+{
+	struct world *w = *state;
+	struct conf_door *door = door_add(&w->conf, "", 25);
+
+	while (door->sequence.len < KNOCKD_SEQUENCE_MAX)
+		door->sequence.knock[door->sequence.len++] = (struct conf_knock){
+			.proto = CONF_TCP, .number = 7000,
+		};
+	world_compile(w);
+	for (int i = 1; i < KNOCKD_SEQUENCE_MAX; i++)
+		expect(w, "7000", "");
+	expect(w, "7000", "A");
+	expect(w, "+26 7000", "");
+	assert_int_equal(w->kind, STEP_ADVANCED);
+}
+
 static void a_source_that_never_knocked_has_no_age(void **state)
 {
 	struct world *w = world_with(state, "7000,8000,9000", NULL, NULL);
@@ -587,6 +613,72 @@ static void of_all_words_that_there_can_be_none_skips_a_knock(void **state)
 			expect(w, "8000", "");
 			assert_in_range(w->kind, STEP_NONE, STEP_NONE);
 		}
+	}
+}
+
+/* ---- tables that are not as they should be: nothing opens ---- */
+
+static void an_edge_to_no_state_is_a_wrong_knock(void **state)
+{
+	struct world *w = world_with(state, "7000,8000", NULL, NULL);
+
+	expect(w, "7000", "");
+	w->automaton.state_count = word_state(w->progress.word) + 1;
+	expect(w, "8000", "");
+	assert_int_equal(w->kind, STEP_WRONG);
+	assert_int_equal(word_state(w->progress.word), w->compiled.settings.stream[0].root);
+}
+
+static void a_state_whose_match_is_missing_opens_nothing(void **state)
+{
+	struct world *w = world_with(state, "7000,8000", "8000", NULL);
+
+	w->automaton.match_count = 0;
+	expect(w, "7000 8000", "");
+	assert_int_equal(w->kind, STEP_ADVANCED);
+}
+
+static void without_its_root_a_stream_hears_nothing(void **state)
+{
+	struct world *w = world_with(state, "7000,8000", NULL, NULL);
+	__u32 nowhere = w->automaton.state_count;
+	const char *const knocks[] = { "7000", "8000" };
+
+	for (int i = 0; i < 2; i++) {
+		struct progress before = w->progress;
+		struct conf_knock knock;
+		struct step step;
+
+		knock_read(knocks[i], &knock);
+		sequence_step(&w->automaton, nowhere, &w->progress, w->progress.word,
+			      symbol_heard(w, &knock), 0, w->now, &step);
+		assert_int_equal(step.kind, STEP_NONE);
+		assert_true(step.word == w->progress.word && !step.matched);
+		assert_memory_equal(&before, &w->progress, sizeof(before));
+		/* The first was of a source without progress, the second is of one with it. */
+		if (!i)
+			expect(w, "7000", "");
+	}
+	/* Nor is anything that is too old its progress. */
+	w->now += 26 * HZ;
+	assert_int_equal(state_alive(&w->automaton, &w->progress, word_state(w->progress.word),
+				     word_head(w->progress.word), w->now, nowhere), nowhere);
+}
+
+static void a_search_in_a_full_table_comes_to_its_end(void **state)
+{
+	struct world *w = world_with(state, "7000,8000", NULL, NULL);
+	__u64 edge[2 * EDGE_PROBES];
+	struct automaton a = w->automaton;
+	__u32 root = w->compiled.settings.stream[0].root;
+
+	for (size_t i = 0; i < sizeof(edge) / sizeof(*edge); i++)
+		edge[i] = (__u64)(STATE_MAX - 1) << 36 | 1 << STATE_BITS | root;
+	a.edge = edge;
+	a.edge_mask = sizeof(edge) / sizeof(*edge) - 1;
+	for (__u32 symbol = 2; symbol < 100; symbol++) {
+		assert_int_equal(edge_next(&a, root, symbol), 0);
+		assert_int_equal(state_next(&a, root, symbol, root), root);
 	}
 }
 
@@ -1856,6 +1948,8 @@ int main(void)
 		IN_A_WORLD(doors_with_one_sequence_open_together),
 		IN_A_WORLD(thirty_two_knocks_are_remembered),
 		IN_A_WORLD(time_may_wrap_between_knocks),
+		IN_A_WORLD(another_cpu_may_have_a_later_time),
+		IN_A_WORLD(a_run_of_equal_knocks_grows_old_as_a_whole),
 		IN_A_WORLD(a_source_that_never_knocked_has_no_age),
 		IN_A_WORLD(what_was_begun_goes_on_after_a_reload),
 		IN_A_WORLD(a_sequence_that_is_gone_opens_nothing),
@@ -1866,6 +1960,10 @@ int main(void)
 		cmocka_unit_test(the_word_keeps_its_parts_apart),
 		IN_A_WORLD(a_state_that_does_not_exist_is_no_progress),
 		IN_A_WORLD(of_all_words_that_there_can_be_none_skips_a_knock),
+		IN_A_WORLD(an_edge_to_no_state_is_a_wrong_knock),
+		IN_A_WORLD(a_state_whose_match_is_missing_opens_nothing),
+		IN_A_WORLD(without_its_root_a_stream_hears_nothing),
+		IN_A_WORLD(a_search_in_a_full_table_comes_to_its_end),
 		cmocka_unit_test(random_streams_open_what_the_model_opens),
 		cmocka_unit_test(without_repeats_only_the_last_n_knocks_and_their_time_matter),
 		cmocka_unit_test(every_state_is_what_its_definition_says),
