@@ -2,6 +2,8 @@
 #
 # make [all]     everything, into build/
 # make check     unit tests and packet fixtures (the fixtures need root)
+# make bench     what each path costs, against its budget (needs root); BENCH="--rounds 1" measures
+#                without judging, --json, --no-sweeps, --only TEXT
 # make fuzz      any bytes as a config, for FUZZ_SECONDS (600)
 # make fuzz-packet  any bytes as a packet, the same time; then against the loaded programs (root)
 # make coverage  which reasons, and which branches of the pure BPF code, the tests reach (root)
@@ -64,7 +66,7 @@ FIXTURES := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/t
 TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all check tests fuzz fuzz-packet coverage ours install uninstall clean
+.PHONY: all check tests bench fuzz fuzz-packet coverage ours install uninstall clean
 
 all: $(BUILD)/knockd $(BUILD)/knockctl
 
@@ -135,6 +137,26 @@ $(BUILD)/tests/bpf/test_pins: tests/bpf/test_pins.c $(BUILD)/src/bpffs.o $(BUILD
 $(BUILD)/tests/system/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(call SAY,TOOL,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $<
+
+# ---- budgets ----
+
+BENCH_OUT := $(BUILD)/tests/bench
+BENCH_SOURCE := tests/bench/bench.c tests/bench/capabilities.c tests/bench/judge.c \
+	tests/bench/report.c
+
+bench: $(BENCH_OUT)/bench
+	$(Q)$< $(BENCH)
+
+$(BENCH_OUT)/bench: $(BENCH_SOURCE) $(wildcard tests/bench/*.h tests/bpf/*.h) \
+		$(BENCH_OUT)/sender.skel.h $(FIXTURE_OBJ) $(SKELETON) src/load.c
+	$(call SAY,TEST,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -I$(BENCH_OUT) -o $@ $(BENCH_SOURCE) \
+		$(FIXTURE_OBJ) $(TEST_LIBS) $(LIBS)
+
+$(BENCH_OUT)/sender.skel.h: tests/bench/sender.bpf.c
+	@mkdir -p $(@D)
+	$(call SAY,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c -o $(@D)/sender.o $<
+	$(Q)$(BPFTOOL) gen object $(@D)/sender.bpf.o $(@D)/sender.o
+	$(Q)$(BPFTOOL) gen skeleton $(@D)/sender.bpf.o name sender_bpf > $@
 
 # ---- fuzzing ----
 

@@ -122,6 +122,8 @@ if [ ${#prefixes[@]} -eq 0 ]; then
 	begin fuzz make fuzz FUZZ_SECONDS=30
 	# Its programs must not be built twice at once: 'make tests' has built all but the fuzzer.
 	begin fuzz-packet make fuzz-packet FUZZ_SECONDS=30
+	# That it works; what it measures beside other tests says nothing.
+	begin bench make bench BENCH='--rounds 1 --no-sweeps'
 fi
 for name in "${tests[@]}"; do
 	begin "$name" bash "tests/system/$name.sh"

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ways a packet can go, those of design.md section 9 and some more, and how each is measured in
+ * each scene, round by round.
+ */
+#ifndef KNOCKD_BENCH_LANES_H
+#define KNOCKD_BENCH_LANES_H
+
+#include "judge.h"
+#include "scenes.h"
+
+enum {
+	SLICES = 9,          /* of a round; the null program and the way take turns */
+	SLICE_PACKETS = 25000,
+	KNOCK_SLICES = 96,   /* of KNOCKERS packets each */
+};
+
+/* Who sends. */
+enum who {
+	WHO_ONE,     /* the same source each time */
+	WHO_RANDOM,  /* any source at all */
+	WHO_GRANTED, /* those with a grant, in random order; where there is one, that one */
+	WHO_FLOWS,   /* the same of those with a flow */
+	WHO_KNOCKS,  /* each of KNOCKERS once, and again after they were forgotten */
+};
+
+struct way {
+	const char *name;
+	double budget;        /* 0: shown, not judged */
+	enum who who;
+	struct frame (*frame)(struct world *w);
+	int knock;            /* WHO_KNOCKS: the number of the one that is measured */
+	enum reason expected; /* must be counted for every packet */
+	bool opens;           /* and a grant be given */
+	bool grants;          /* and one be looked up: with a million at most twice the time */
+};
+
+/* A way in a scene and a family. */
+struct lane {
+	const struct way *way;
+	struct scene *scene;
+	int family;
+	struct series null_ns, ns;
+};
+
+static inline struct frame frame_other_data(struct world *w)
+{
+	return frame_tcp(w->family, w->source, 40000, w->destination, 443, ACK | PSH);
+}
+
+static inline struct frame frame_other_syn(struct world *w)
+{
+	return frame_tcp(w->family, w->source, 40000, w->destination, 443, SYN);
+}
+
+static inline struct frame frame_other_udp(struct world *w)
+{
+	return frame_udp(w->family, w->source, 40000, w->destination, 53);
+}
+
+static inline struct frame frame_syn(struct world *w)
+{
+	return frame_tcp(w->family, w->source, 40000, w->destination, 22, SYN);
+}
+
+static inline struct frame frame_ack(struct world *w)
+{
+	return frame_tcp(w->family, w->source, 40000, w->destination, 22, ACK);
+}
+
+static inline struct frame frame_live(struct world *w)
+{
+	return frame_tcp(w->family, w->a->live, SESSION_PORT, w->a->host, 22, ACK | PSH);
+}
+
+static const struct way ways[] = {
+	{ "other traffic, TCP data, pass", 1.10, WHO_ONE, frame_other_data, 0,
+	  REASON_OTHER, false, false },
+	{ "other traffic, SYN, pass", 1.25, WHO_ONE, frame_other_syn, 0,
+	  REASON_OTHER, false, false },
+	{ "other traffic, UDP, pass", 1.25, WHO_ONE, frame_other_udp, 0,
+	  REASON_OTHER, false, false },
+	{ "other traffic, SYN, random sources, pass", 0, WHO_RANDOM, frame_other_syn, 0,
+	  REASON_OTHER, false, false },
+	{ "SYN flood, random sources, drop", 1.30, WHO_RANDOM, frame_syn, 0,
+	  REASON_CLOSED, false, true },
+	{ "SYN flood, one source, drop", 0, WHO_ONE, frame_syn, 0,
+	  REASON_CLOSED, false, true },
+	{ "ACK flood without a socket, drop", 4.0, WHO_ONE, frame_ack, 0,
+	  REASON_CLOSED, false, true },
+	{ "ACK flood, random sources, drop", 0, WHO_RANDOM, frame_ack, 0,
+	  REASON_CLOSED, false, true },
+	{ "UDP flood, random sources, drop", 0, WHO_RANDOM, flow_frame, 0,
+	  REASON_CLOSED, false, true },
+	{ "SYN with a grant, pass", 2.5, WHO_GRANTED, frame_syn, 0,
+	  REASON_GRANTED, false, true },
+	{ "data of a live local session, pass", 4.0, WHO_ONE, frame_live, 0,
+	  REASON_SOCKET, false, false },
+	{ "UDP data in a flow, pass", 2.5, WHO_FLOWS, flow_frame, 0,
+	  REASON_FLOW, false, true },
+	{ "a right knock", 2.8, WHO_KNOCKS, NULL, 1,
+	  REASON_KNOCK, false, false },
+	{ "the opening knock, with grant and event", 8, WHO_KNOCKS, NULL, 2,
+	  REASON_KNOCK, true, true },
+};
+
+enum { WAYS = sizeof(ways) / sizeof(*ways) };
+
+static inline struct sources lane_sources(const struct lane *lane)
+{
+	switch (lane->way->who) {
+	case WHO_RANDOM:
+		return (struct sources){ .random = true };
+	case WHO_GRANTED:
+		return (struct sources){ SOURCES_GRANTED, lane->scene->grants, true };
+	case WHO_FLOWS:
+		return (struct sources){ SOURCES_GRANTED, scene_flows(lane->scene), true };
+	case WHO_KNOCKS:
+		return (struct sources){ SOURCES_KNOCKING, KNOCKERS, false };
+	default:
+		return (struct sources){ .count = 1 };
+	}
+}
+
+static inline enum pair lane_pair(const struct lane *lane)
+{
+	return lane_sources(lane).count == 1 ? PAIR_PLAIN : pair_of(lane->family);
+}
+
+static inline struct frame lane_frame(const struct lane *lane)
+{
+	struct frame f = lane->way->frame(lane->scene->world);
+
+	if (lane->way->who == WHO_GRANTED || lane->way->who == WHO_FLOWS)
+		frame_source(&f, SOURCES_GRANTED);
+	return f;
+}
+
+/*
+ * What the way takes more than the null program, in ns: the median of the slices, since others may
+ * use the CPU and its caches between and during them. @packets: how many there were in all
+ */
+static inline double lane_run_plain(struct runs *r, struct lane *lane, __u64 *packets)
+{
+	struct sources sources = lane_sources(lane);
+	struct frame f = lane_frame(lane);
+	__u32 device = lane->scene->world->device;
+	struct series extra = {};
+
+	for (int i = 0; i < SLICES; i++) {
+		double base = runs_base(r, &f, device, &sources, SLICE_PACKETS);
+
+		series_add(&extra, (runs_tested(r, &f, device, &sources, SLICE_PACKETS) - base) /
+			   SLICE_PACKETS);
+	}
+	*packets = SLICES * SLICE_PACKETS;
+	return series_spread(&extra).median;
+}
+
+static inline double lane_run_knocks(struct runs *r, struct lane *lane, __u64 *packets)
+{
+	struct sources sources = lane_sources(lane);
+	struct world *w = lane->scene->world;
+	struct frame f = frame_tcp(w->family, w->source, 40000, w->destination, 7000, SYN);
+	struct series extra = {};
+
+	for (int i = 0; i < KNOCK_SLICES; i++) {
+		double base;
+
+		for (int knock = 0; knock < lane->way->knock; knock++)
+			sources_knock(r, w, knock, &sources);
+		base = runs_base(r, &f, w->device, &sources, KNOCKERS);
+		series_add(&extra, (sources_knock(r, w, lane->way->knock, &sources) - base) /
+			   KNOCKERS);
+		knockers_forget(lane->scene);
+		/* Not each time: the first record after all were read wakes the reader, which takes
+		 * as long as many openings. */
+		if (i % (KNOCKERS_HEARD / KNOCKERS) == 0)
+			events_read(w);
+	}
+	*packets = KNOCK_SLICES * KNOCKERS;
+	return series_spread(&extra).median;
+}
+
+/* That it was this way that the packets went. */
+static inline void lane_check(const struct lane *lane, const __u64 *before, const __u64 *after,
+			      __u64 packets)
+{
+	const struct way *way = lane->way;
+	/* Knocks led to the one that is measured. */
+	__u64 all = packets * (way->knock + 1);
+	const struct {
+		enum reason reason;
+		__u64 due;
+	} counts[] = {
+		{ way->expected, all },
+		{ REASON_OPENED, way->opens ? packets : 0 },
+		{ REASON_WRONG, 0 },
+		{ REASON_REPEATED, 0 },
+		{ REASON_EVENT_LOST, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		enum reason reason = counts[i].reason;
+		__u64 seen = after[reason] - before[reason];
+
+		if (nearly_all(seen, counts[i].due))
+			continue;
+		fprintf(stderr, "IPv%d, %s%s%s: %llu times %s, not %llu, in %llu packets\n",
+			lane->family, way->name, *lane->scene->variant ? ", " : "",
+			lane->scene->variant, seen, reason_name(reason), counts[i].due, all);
+		exit(1);
+	}
+}
+
+/** lane_round() - Measure it once more; @null_ns is what the null program takes in this
+ * round. */
+static inline void lane_round(struct runs *r, struct lane *lane, double null_ns)
+{
+	struct world *w = lane->scene->world;
+	__u64 before[REASON_COUNT], after[REASON_COUNT];
+	double extra;
+	__u64 packets;
+
+	world_face(w, lane->family);
+	runs_pair(r, lane_pair(lane), w->generation.outer);
+	counters_read(w, before);
+	if (lane->way->who == WHO_KNOCKS)
+		extra = lane_run_knocks(r, lane, &packets);
+	else
+		extra = lane_run_plain(r, lane, &packets);
+	counters_read(w, after);
+	lane_check(lane, before, after, packets);
+	series_add(&lane->null_ns, null_ns);
+	series_add(&lane->ns, null_ns + extra);
+}
+
+#endif
