@@ -114,6 +114,15 @@ static __always_inline __u32 vlan_walk(const struct cursor *c, __u32 offset)
 	return WALK_FAILED;
 }
 
+/* 1 where two bytes are the same, else 0, by arithmetic alone. */
+static __always_inline __u32 bit_same(__u32 a, __u32 b)
+{
+	__u32 difference = a ^ b;
+
+	asm volatile("" : "+r"(difference));
+	return (difference - 1) >> 31;
+}
+
 static __always_inline bool ipv6_is_extension(__u8 type)
 {
 	switch (type) {
@@ -140,7 +149,7 @@ static __always_inline __u32 extension_walk(const struct cursor *c, __u32 offset
 
 	for (int i = 0; i <= PACKET_HEADERS_MAX; i++) {
 		const __u8 *header;
-		__u32 len;
+		__u32 is_ah, is_fragment, place;
 
 		/* Before Linux 6.4 the verifier does not learn from one half register about its
 		 * copy: the one that is compared must be the one that is kept. */
@@ -152,23 +161,18 @@ static __always_inline __u32 extension_walk(const struct cursor *c, __u32 offset
 		header = offset + 8 <= limit ? cursor_at(c, offset, 8) : NULL;
 		if (!header)
 			break;
-		len = (header[1] + 1) * 8;
-		if (type == IPPROTO_AH) {
-			len = (header[1] + 2) * 4;
-		} else if (type == IPPROTO_FRAGMENT) {
-			__u16 place = bpf_ntohs(*(const __be16 *)(header + 2));
-
-			len = 8;
-			if (place & 0xfff8) {
-				fragment = PACKET_LATER_FRAGMENT;
-				return offset | type << WALK_TYPE_SHIFT |
-				       fragment << WALK_FLAG_SHIFT;
-			}
-			if (place & 1)
-				fragment = PACKET_FIRST_FRAGMENT;
-		}
+		/* No branches: the verifier would walk all that follows once for each side. */
+		is_ah = bit_same(type, IPPROTO_AH);
+		is_fragment = bit_same(type, IPPROTO_FRAGMENT);
+		place = bpf_ntohs(*(const __be16 *)(header + 2)) & -is_fragment;
+		if (place & 0xfff8)
+			return offset | type << WALK_TYPE_SHIFT |
+			       (__u32)PACKET_LATER_FRAGMENT << WALK_FLAG_SHIFT;
+		fragment |= place & PACKET_FIRST_FRAGMENT;
+		/* In units of 8 bytes without the first; of AH in those of 4 without the first two;
+		 * that of a fragment has 8 bytes always (RFC 8200, 4.5; RFC 4302, 2.2). */
+		offset += ((header[1] & (is_fragment - 1)) + 1 + is_ah) << (3 - is_ah);
 		type = header[0];
-		offset += len;
 	}
 	/* A first fragment must hold all headers (RFC 8200, 4.5); one that does not is no fragment
 	 * that anybody needs. */

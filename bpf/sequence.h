@@ -44,29 +44,27 @@ static __always_inline const struct state *state_at(const struct automaton *a, _
 	return table_at(a->state, state, a->state_count, sizeof(*a->state));
 }
 
-/** edge_slot() - The first place in a table of @mask + 1 places where an edge may stand. */
-static __always_inline __u32 edge_slot(__u32 from, __u32 symbol, __u32 mask)
+/**
+ * edge_slot() - Where an edge may stand in a table of @mask + 1 places.
+ * @key: from << 16 | symbol; @place: below EDGE_PLACES
+ */
+static __always_inline __u32 edge_slot(__u64 key, __u32 place, __u32 mask)
 {
-	__u32 hash = from * 0x9e3779b1U ^ symbol * 0x85ebca6bU;
+	__u64 hash = key * 0x9e3779b97f4a7c15ULL;
 
-	return (hash ^ hash >> 15) * 0xc2b2ae35U >> 8 & mask;
+	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93ULL;
+	return (place ? hash >> 32 : hash >> 8) & mask;
 }
 
 /** edge_next() - The state that @symbol leads to from @from without falling back, or 0. */
 static __always_inline __u32 edge_next(const struct automaton *a, __u32 from, __u32 symbol)
 {
-	__u64 key = (__u64)from << 16 | symbol;
-	__u32 slot = edge_slot(from, symbol, a->edge_mask);
+	__u64 key = (__u64)from << 16 | symbol, edge;
 
-	for (__u32 i = 0; i < EDGE_PROBES; i++) {
-		__u64 edge = a->edge[(slot + i) & a->edge_mask];
-
-		if (edge >> STATE_BITS == key)
-			return edge & (STATE_MAX - 1);
-		if (!edge)
-			break;
-	}
-	return 0;
+	edge = a->edge[edge_slot(key, 0, a->edge_mask)];
+	if (edge >> STATE_BITS != key)
+		edge = a->edge[edge_slot(key, 1, a->edge_mask)];
+	return edge >> STATE_BITS == key ? edge & (STATE_MAX - 1) : 0;
 }
 
 static __always_inline __u32 word_state(__u64 word)
@@ -138,30 +136,20 @@ static __always_inline bool knock_counted(const struct progress *p, __u32 head, 
 	return false;
 }
 
-/*
- * Where @symbol leads from @state, falling back to shorter runs as far as the root. One loop over
- * all places that may be looked at: the verifier walks nested ones many times.
- */
+/* Where @symbol leads from @state, falling back to shorter runs as far as the root. */
 static __always_inline __u32 state_next(const struct automaton *a, __u32 state, __u32 symbol,
 					__u32 root)
 {
-	__u32 slot = edge_slot(state, symbol, a->edge_mask);
-
-	for (__u32 i = 0; i < (KNOCKD_SEQUENCE_MAX + 1) * EDGE_PROBES; i++) {
+	for (__u32 i = 0; i <= KNOCKD_SEQUENCE_MAX; i++) {
+		__u32 next = edge_next(a, state, symbol);
 		const struct state *s;
-		__u64 edge = a->edge[slot];
 
-		if (edge >> STATE_BITS == ((__u64)state << 16 | symbol))
-			return edge & (STATE_MAX - 1);
-		if (edge) {
-			slot = (slot + 1) & a->edge_mask;
-			continue;
-		}
+		if (next)
+			return next;
 		s = state == root ? NULL : state_at(a, state);
 		if (!s)
 			break;
 		state = s->fail;
-		slot = edge_slot(state, symbol, a->edge_mask);
 	}
 	return root;
 }

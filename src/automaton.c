@@ -233,25 +233,35 @@ static void trie_make(struct builder *b, struct compiled *c)
 
 /* ---- edges ---- */
 
-/* Place all edges in a table of @size; false when too many places in a row are taken. */
+/* More often than this one edge moves others only where a table of this size cannot hold them. */
+enum { EDGE_MOVES = 500 };
+
+/* Place @new, moving others to their other place; false when that does not end. */
+static bool edge_place(__u64 *edge, __u32 mask, __u64 new)
+{
+	__u32 slot = edge_slot(new >> STATE_BITS, 0, mask);
+
+	for (int moved = 0; moved < EDGE_MOVES; moved++) {
+		__u64 old = edge[slot];
+		__u32 other;
+
+		edge[slot] = new;
+		if (!old)
+			return true;
+		other = edge_slot(old >> STATE_BITS, 1, mask);
+		slot = slot == other ? edge_slot(old >> STATE_BITS, 0, mask) : other;
+		new = old;
+	}
+	return false;
+}
+
+/* Place all edges in a table of @size; false when they do not fit. */
 static bool edges_place(const struct compiled *c, __u64 *edge, __u32 size)
 {
 	for (__u32 i = 0; i < c->settings.state_count; i++) {
-		__u32 from = c->path[i].parent, symbol = c->state[i].symbol;
-		__u32 slot = edge_slot(from, symbol, size - 1), taken = 0;
+		__u64 key = (__u64)c->path[i].parent << 16 | c->state[i].symbol;
 
-		if (!state_in_force(c, i))
-			continue;
-		while (edge[slot & (size - 1)] && ++taken < EDGE_PROBES)
-			slot++;
-		if (taken == EDGE_PROBES)
-			return false;
-		edge[slot & (size - 1)] = ((__u64)from << 16 | symbol) << STATE_BITS | i;
-	}
-	/* A run across the end of the table is seen by going on for one more length of it. */
-	for (__u32 slot = 0, taken = 0; slot < size + EDGE_PROBES; slot++) {
-		taken = edge[slot & (size - 1)] ? taken + 1 : 0;
-		if (taken == EDGE_PROBES)
+		if (state_in_force(c, i) && !edge_place(edge, size - 1, key << STATE_BITS | i))
 			return false;
 	}
 	return true;
@@ -261,7 +271,7 @@ static int edges_make(const struct builder *b, struct compiled *c)
 {
 	__u32 size = 1;
 
-	while (size < 2 * b->states_in_force)
+	while (size < 3 * b->states_in_force)
 		size *= 2;
 	for (; size <= 1U << 24; size *= 2) {
 		__u64 *edge = calloc(size, sizeof(*edge));

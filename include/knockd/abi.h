@@ -50,11 +50,11 @@ enum {
 /* ---- the automaton: all sequences of all streams (Aho-Corasick) ---- */
 
 /*
- * An edge is one word: from << 36 | symbol << 20 | to. They stand in an open-addressed table of a
- * power of two, from the place that edge_slot() gives onwards, before the next empty place. An
- * empty place is 0 (no edge leads to a root), and one of any EDGE_PROBES in a row is empty.
+ * An edge is one word: from << 36 | symbol << 20 | to. Each stands in one of the EDGE_PLACES that
+ * edge_slot() gives, in a table of a power of two (cuckoo hashing; Pagh, Rodler, 2001). An empty
+ * place is 0: no edge leads to a root.
  */
-enum { EDGE_PROBES = 16, STATE_BITS = 20, STATE_MAX = 1 << STATE_BITS };
+enum { EDGE_PLACES = 2, STATE_BITS = 20, STATE_MAX = 1 << STATE_BITS };
 
 /*
  * A state's number means the same run of knocks in every config that has it, so that progress

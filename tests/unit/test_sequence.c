@@ -668,7 +668,7 @@ static void without_its_root_a_stream_hears_nothing(void **state)
 static void a_search_in_a_full_table_comes_to_its_end(void **state)
 {
 	struct world *w = world_with(state, "7000,8000", NULL, NULL);
-	__u64 edge[2 * EDGE_PROBES];
+	__u64 edge[32];
 	struct automaton a = w->automaton;
 	__u32 root = w->compiled.settings.stream[0].root;
 
