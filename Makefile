@@ -4,6 +4,7 @@
 # make check     unit tests and packet fixtures (the fixtures need root)
 # make bench     what each path costs, against its budget (needs root); BENCH="--rounds 1" measures
 #                without judging, --json, --no-sweeps, --only TEXT
+# make flood     what a host can bear, beside other ways to close a port; minutes, needs root
 # make fuzz      any bytes as a config, for FUZZ_SECONDS (600)
 # make fuzz-packet  any bytes as a packet, the same time; then against the loaded programs (root)
 # make coverage  which reasons, and which branches of the pure BPF code, the tests reach (root)
@@ -66,7 +67,7 @@ FIXTURES := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/t
 TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: all check tests bench fuzz fuzz-packet coverage ours install uninstall clean
+.PHONY: all check tests bench flood fuzz fuzz-packet coverage ours install uninstall clean
 
 all: $(BUILD)/knockd $(BUILD)/knockctl
 
@@ -157,6 +158,20 @@ $(BENCH_OUT)/sender.skel.h: tests/bench/sender.bpf.c
 	$(call SAY,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c -o $(@D)/sender.o $<
 	$(Q)$(BPFTOOL) gen object $(@D)/sender.bpf.o $(@D)/sender.o
 	$(Q)$(BPFTOOL) gen skeleton $(@D)/sender.bpf.o name sender_bpf > $@
+
+# ---- the flood ----
+
+# FLOOD=--quick, FLOOD=--json
+flood: all $(addprefix $(BUILD)/tests/flood/,sender sender.bpf.o knocker)
+	$(Q)tests/flood/flood.sh $(FLOOD)
+
+$(BUILD)/tests/flood/%.bpf.o: tests/flood/%.bpf.c
+	@mkdir -p $(@D)
+	$(call SAY,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(BUILD)/tests/flood/%: tests/flood/%.c
+	@mkdir -p $(@D)
+	$(call SAY,TOOL,$@)$(CC) $(CFLAGS) $(TEST_CFLAGS) -o $@ $< -lpthread $(LIBS)
 
 # ---- fuzzing ----
 

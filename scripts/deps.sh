@@ -6,6 +6,7 @@
 #   scripts/deps.sh         to build
 #   scripts/deps.sh demo    to build and to run scripts/demo.sh
 #   scripts/deps.sh test    to build and to run scripts/check.sh
+#   scripts/deps.sh flood   to build and to run make flood
 #   scripts/deps.sh vm      to run scripts/vm-test.sh on what has been built
 set -eu
 
@@ -19,9 +20,11 @@ test)
 	packages="$packages python3 iputils-ping mandoc shellcheck systemd nftables"
 	# For the fuzzers and for coverage; clang itself does without.
 	packages="$packages libclang-rt-dev llvm" ;;
+flood)
+	packages="$packages iproute2 util-linux procps python3 ethtool iptables nftables" ;;
 vm) packages="qemu-system-x86 busybox-static xz-utils" ;;
 *)
-	echo "usage: $0 [build|demo|test|vm]" >&2
+	echo "usage: $0 [build|demo|test|flood|vm]" >&2
 	exit 2 ;;
 esac
 
