@@ -138,10 +138,20 @@ static __always_inline bool packet_is_known(const struct packet *p, __u64 now)
 	return present && presence_alive(present, source_hash(present->key, &p->source), now);
 }
 
+/* Whether @word_be is an address of this host. */
+static __always_inline bool address_is_ours(const __be32 word_be[4], __u8 family)
+{
+	struct source address = { .family = family };
+
+	__builtin_memcpy(address.word_be, word_be, sizeof(address.word_be));
+	return bpf_map_lookup_elem(&addresses, &address);
+}
+
 /*
  * Whether the packet is for another host: one that this host forwards to, or a guest behind the
  * same card with an address of its own. An address that the filter does not know yet is no way in:
- * the inner door is asked, but not about datagrams to IPv4 addresses, which may be broadcast.
+ * the inner door is asked, but not about datagrams to IPv4 addresses, which may be broadcast, and
+ * it lets what has our address as its source go by.
  */
 static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct packet *p)
 {
@@ -150,7 +160,8 @@ static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct p
 	if (p->group)
 		return false;
 	if (settings.inner && (p->proto != PROTO_UDP || p->source.family == 6) &&
-	    !(surroundings.ours[bit / 64 % 64] >> bit % 64 & 1))
+	    !(surroundings.ours[bit / 64 % 64] >> bit % 64 & 1) &&
+	    !address_is_ours(p->source.word_be, p->source.family))
 		return true;
 	return surroundings.forwarding && destination_elsewhere(ctx, p);
 }
@@ -290,15 +301,6 @@ __noinline int remote_judge(const struct packet *p, __u32 area, __u64 now)
 	if (p->proto == PROTO_TCP && packet_starts(p) && !admit_by_grant(&p->source, area, now))
 		return REASON_CLOSED;
 	return packet_flow_judge(p, FLOW_DATAGRAM, area, now);
-}
-
-/* Whether @word_be is an address of this host. */
-static __always_inline bool address_is_ours(const __be32 word_be[4], __u8 family)
-{
-	struct source address = { .family = family };
-
-	__builtin_memcpy(address.word_be, word_be, sizeof(address.word_be));
-	return bpf_map_lookup_elem(&addresses, &address);
 }
 
 /*

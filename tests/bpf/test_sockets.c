@@ -336,6 +336,21 @@ static void what_goes_to_another_host_passes_where_this_one_does_not_forward(str
 	expect(w, &f, REASON_FORWARDED);
 }
 
+/* The inner door takes what has our address as its source for this host's own: to a local address
+ * that no device has, such as a subnet's anycast one, nobody else would refuse it. */
+static void what_seems_to_come_from_this_host_is_closed_wherever_it_goes(struct world *w)
+{
+	struct frame f;
+
+	w->source = w->destination;
+	f = elsewhere(w, segment(w, 22, SYN));
+	expect(w, &f, REASON_CLOSED);
+	f = elsewhere(w, segment(w, 22, ACK));
+	expect(w, &f, REASON_CLOSED);
+	f = elsewhere(w, datagram(w, 60000));
+	expect(w, &f, REASON_CLOSED);
+}
+
 /* It may be an address that this host has but since a moment. */
 static void what_goes_to_another_host_is_closed_where_no_inner_door_stands(struct world *w)
 {
@@ -442,6 +457,8 @@ static const struct fixture fixtures[] = {
 	  .run = broadcast_is_closed_where_this_host_forwards, .only = 4 },
 	{ "what goes to another host passes where this one does not forward", &dropping,
 	  .run = what_goes_to_another_host_passes_where_this_one_does_not_forward },
+	{ "what seems to come from this host is closed wherever it goes", &dropping,
+	  .run = what_seems_to_come_from_this_host_is_closed_wherever_it_goes },
 	{ "what goes to another host is closed where no inner door stands", &outer_alone,
 	  .run = what_goes_to_another_host_is_closed_where_no_inner_door_stands },
 	{ "a datagram to another address is closed", &dropping,
