@@ -8,6 +8,7 @@
 # make fuzz      any bytes as a config, for FUZZ_SECONDS (600)
 # make fuzz-packet  any bytes as a packet, the same time; then against the loaded programs (root)
 # make coverage  which reasons, and which branches of the pure BPF code, the tests reach (root)
+# make evasion   EVASION_COUNT (200000) mutated packets of EVASION_SEED (1): none gets by; as root
 # make install   to $(DESTDIR)$(PREFIX); refuses to overwrite what a package owns
 # make uninstall, make clean
 #
@@ -65,9 +66,10 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/te
 UNIT_SAN := $(UNIT:$(BUILD)/tests/unit/%=$(BUILD)/sanitized/unit/%)
 FIXTURES := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 TOOLS := $(patsubst tests/system/%.c,$(BUILD)/tests/system/%,$(wildcard tests/system/*.c))
+EVASION_TOOLS := $(BUILD)/tests/evasion/evasion $(BUILD)/tests/evasion/knockd-alone
 
 .DELETE_ON_ERROR:
-.PHONY: all check tests bench flood fuzz fuzz-packet coverage ours install uninstall clean
+.PHONY: all check tests bench flood fuzz fuzz-packet coverage evasion ours install uninstall clean
 
 all: $(BUILD)/knockd $(BUILD)/knockctl
 
@@ -96,7 +98,7 @@ $(SKELETON): $(BUILD)/bpf/knockd.o
 TEST_CFLAGS := $(CFLAGS_ALL) -Ibpf -I.
 TEST_LIBS = -lcmocka -lpthread -lm $(shell $(PKG_CONFIG) --libs libseccomp)
 
-tests: $(UNIT) $(UNIT_SAN) $(FIXTURES) $(TOOLS)
+tests: $(UNIT) $(UNIT_SAN) $(FIXTURES) $(TOOLS) $(EVASION_TOOLS)
 
 check: tests
 	$(Q)set -e; for t in $(UNIT) $(UNIT_SAN) $(FIXTURES); do echo "$$t"; $$t; done
@@ -225,6 +227,27 @@ $(BUILD)/covered/%: tests/unit/%.c $(PURE_OBJ)
 
 coverage: $(COVERED) $(FIXTURES)
 	$(Q)scripts/coverage.sh $(BUILD)/covered $(BUILD)/tests/bpf
+
+# ---- evasion ----
+
+EVASION_COUNT ?= 200000
+EVASION_SEED ?= 1
+EVASION_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/alone.c,$(wildcard tests/evasion/*.c)))
+
+$(BUILD)/tests/evasion/%.o: tests/evasion/%.c
+	@mkdir -p $(@D)
+	$(call SAY,CC,$@)$(CC) $(CFLAGS) $(CFLAGS_ALL) $(HARDEN) -c -o $@ $<
+
+$(BUILD)/tests/evasion/evasion: $(EVASION_OBJ)
+	$(call SAY,TOOL,$@)$(CC) $(LDFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# knockd as on a kernel that cannot serve the inner door.
+$(BUILD)/tests/evasion/knockd-alone: $(DAEMON_OBJ) $(BUILD)/tests/evasion/alone.o
+	$(call SAY,TOOL,$@)$(CC) $(LDFLAGS) $(LDFLAGS_ALL) -Wl,--wrap=load_inner_possible -o $@ \
+		$^ $(LIBS)
+
+evasion: all $(EVASION_TOOLS)
+	$(Q)tests/evasion/oracle.sh --count $(EVASION_COUNT) --seed $(EVASION_SEED)
 
 # ---- install ----
 
