@@ -53,10 +53,11 @@ static __always_inline enum order_result order_close(const struct order_form *fo
 	int count = grant_close(source, form->door, d, now);
 	struct event *event;
 
-	if (count <= 0)
-		return ORDER_NOTHING;
+	/* Also without a grant: its stop command may be owed for longer than it lived. */
 	if (d->flags & DOOR_TASKS)
 		task_tell(EVENT_CLOSED, source, form->door, now, 0);
+	if (count <= 0)
+		return ORDER_NOTHING;
 	event = event_begin(EVENT_CLOSED, source, now);
 	if (event) {
 		event->door = form->door;

@@ -387,6 +387,9 @@ static int reload(struct helper *h, unsigned int trial_s)
 	log_again(h);
 	h->said = malloc(ABOUT_TEXT_MAX);
 	h->said_len = 0;
+	/* What was used is to be known by its door's name, which may be another in a moment. */
+	if (h->tasks && h->advance)
+		sequences_advance(h);
 	error = guard_reload(&h->guard, trial_s);
 	reload_tell(h, error);
 	free(h->said);
@@ -397,16 +400,18 @@ static int reload(struct helper *h, unsigned int trial_s)
 /* Nothing stays open behind a daemon that was told to stop. */
 static void stop(struct helper *h, bool detach)
 {
-	detail_say(h, "waiting for child processes...");
-	if (h->commands)
-		commands_settle(h->commands, SETTLE_S);
-	/* What was used up to now the kernel is about to forget. */
-	if (detach && h->tasks && !h->guard.refused) {
-		datapath_detach(h->guard.dp);
+	/* What was used up to now the kernel forgets, at once or when the host is restarted. */
+	if (h->tasks && !h->guard.refused) {
+		if (detach)
+			datapath_detach(h->guard.dp);
 		tasks_advance(h->tasks, datapath_generation(h->guard.dp), h->guard.conf);
 	}
 	pid_file_remove(h);
+	/* Before it waits: whoever starts the next knockd meanwhile finds the place free. */
 	guard_stop(&h->guard, detach);
+	detail_say(h, "waiting for child processes...");
+	if (h->commands)
+		commands_settle(h->commands, SETTLE_S);
 }
 
 /* Whether to go on. */

@@ -368,29 +368,50 @@ static void a_crash_at_any_step_leaves_the_old_list_or_the_new_one(void **state)
 	assert_true(old >= 7);
 }
 
-static void a_failure_at_any_step_is_told_and_leaves_the_list_whole(void **state)
+/* How often marking @list fails when each of its steps does, once; the list is whole each time. */
+static unsigned int mark_failures(struct place *place, const char *list, const char *marked,
+				  unsigned int *unmarked)
 {
-	struct place *place = *state;
-	unsigned int failed = 0, old = 0;
+	unsigned int failed = 0;
 
+	*unmarked = 0;
 	steps_error = EIO;
 	for (unsigned int step = 1; step < STEPS_MAX; step++) {
 		struct content content;
 
-		expect_force(place, before, 2, 7000);
+		expect_force(place, list, 2, 7000);
 		steps_left = step;
 		failed += onetime_mark(&place->door) != 0;
 		steps_left = 0;
 		content = file_get(place->file);
-		old += strcmp(content.text, after) != 0;
-		if (strcmp(content.text, after))
-			assert_string_equal(content.text, before);
+		*unmarked += strcmp(content.text, marked) != 0;
+		if (strcmp(content.text, marked))
+			assert_string_equal(content.text, list);
 		expect_alone(place);
 	}
 	steps_error = 0;
+	return failed;
+}
+
+static void a_failure_at_any_step_is_told_and_leaves_the_list_whole(void **state)
+{
+	struct place *place = *state;
+	unsigned int unmarked;
+
 	/* Whether the folder is on the disk is the one that comes after the fact. */
-	assert_int_equal(failed, 7);
-	assert_int_equal(old, 6);
+	assert_int_equal(mark_failures(place, "junk\n7000,8000\n 9000\n",
+				       "junk\n#7000,8000\n 9000\n", &unmarked), 7);
+	assert_int_equal(unmarked, 6);
+}
+
+/* The blank becomes the mark where the file cannot be replaced. */
+static void a_line_that_begins_with_a_blank_is_marked_in_place(void **state)
+{
+	struct place *place = *state;
+	unsigned int unmarked;
+
+	assert_int_equal(mark_failures(place, before, after, &unmarked), 1);
+	assert_int_equal(unmarked, 0);
 }
 
 int main(void)
@@ -409,6 +430,7 @@ int main(void)
 		TEST(owner_mode_and_link_stay),
 		TEST(a_crash_at_any_step_leaves_the_old_list_or_the_new_one),
 		TEST(a_failure_at_any_step_is_told_and_leaves_the_list_whole),
+		TEST(a_line_that_begins_with_a_blank_is_marked_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
