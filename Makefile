@@ -201,7 +201,7 @@ fuzz: $(BUILD)/fuzz_config
 		-print_final_stats=1 -dict=tests/fuzz/config.dict \
 		-artifact_prefix=$(BUILD)/fuzz-found- $(BUILD)/fuzz tests/conf/good tests/conf/bad
 
-$(BUILD)/fuzzed/fuzz_packet.o: FUZZ_CFLAGS += -Ibpf
+$(BUILD)/fuzzed/fuzz_packet.o: FUZZ_CFLAGS += -Ibpf -I.
 
 $(BUILD)/fuzz_packet: $(BUILD)/fuzzed/fuzz_packet.o
 	$(call SAY,LD,$@)$(CLANG) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^

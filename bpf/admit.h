@@ -214,19 +214,17 @@ static __always_inline bool flow_record(struct grant *grant, const struct flow *
  *
  * Return: REASON_FLOW, REASON_GRANTED, or REASON_CLOSED.
  */
-__noinline int flow_admitted(const struct source *owner, __u64 hash, const struct flow *flow,
-			     __u32 area, __u64 now)
+static __always_inline enum reason flow_admitted(const struct source *owner, __u64 hash,
+						 const struct flow *flow, __u32 area, __u64 now)
 {
 	struct presence *p = table(&presence);
 	struct grant_bucket *bucket = owner_bucket(hash);
 	struct flow_state *state;
 	struct grant *grant;
-	struct flow key; /* before Linux 6.2 it must not lie in what a function was given */
 
-	if (!owner || !flow || !p || !bucket)
+	if (!p || !bucket)
 		return REASON_CLOSED;
-	key = *flow;
-	state = bpf_map_lookup_elem(&flows, &key);
+	state = bpf_map_lookup_elem(&flows, flow);
 	if (state && flow_alive(state, bucket, owner, hash, area, now)) {
 		if (state->seen != now) {
 			presence_extend(p, hash, now + settings.udp_idle);
@@ -238,7 +236,7 @@ __noinline int flow_admitted(const struct source *owner, __u64 hash, const struc
 	if (!grant)
 		return REASON_CLOSED;
 	presence_extend(p, hash, now + settings.udp_idle);
-	flow_record(grant, &key, false, now);
+	flow_record(grant, flow, false, now);
 	return REASON_GRANTED;
 }
 

@@ -15,16 +15,16 @@ enum { USES_TRIES = 8 };
  * connection_admitted() - Whether a grant of @owner lets the TCP connection @flow to a port of
  * @area begin. Return: REASON_GRANTED or REASON_CLOSED.
  */
-__noinline int connection_admitted(const struct source *owner, __u64 hash, const struct flow *flow,
-				   __u32 area, __u64 now)
+static __always_inline enum reason connection_admitted(const struct source *owner, __u64 hash,
+						       const struct flow *flow, __u32 area,
+						       __u64 now)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
 	struct flow_state *state;
 	const struct door *d;
 	struct grant *grant;
-	struct flow key; /* before Linux 6.2 it must not lie in what a function was given */
 
-	if (!owner || !flow || !bucket)
+	if (!bucket)
 		return REASON_CLOSED;
 	grant = cell_grant(bucket, cell_admitting(owner, hash, area, now));
 	if (!grant)
@@ -32,11 +32,10 @@ __noinline int connection_admitted(const struct source *owner, __u64 hash, const
 	d = door_at(grant_door(*(volatile __u64 *)&grant->word));
 	if (!d || !d->connections)
 		return d ? REASON_GRANTED : REASON_CLOSED;
-	key = *flow;
-	state = bpf_map_lookup_elem(&flows, &key);
+	state = bpf_map_lookup_elem(&flows, flow);
 	if (state && state->unpaid)
 		return REASON_GRANTED; /* sent again */
-	return flow_record(grant, &key, true, now) ? REASON_GRANTED : REASON_CLOSED;
+	return flow_record(grant, flow, true, now) ? REASON_GRANTED : REASON_CLOSED;
 }
 
 /* The last connection of the grant has begun: it stays known to those that are half open. */
@@ -105,20 +104,17 @@ __noinline int cell_pays(const struct source *owner, __u64 hash, int cell, __u64
  * not done yet. One whose grant's time is over began in time, and goes on.
  * Return: REASON_SOCKET, or REASON_CLOSED_UNPAID when the grant was used up by others.
  */
-__noinline int connection_settle(const struct source *owner, __u64 hash, const struct flow *flow,
-				 __u32 area, __u64 now)
+static __always_inline enum reason connection_settle(const struct source *owner, __u64 hash,
+						     const struct flow *flow, __u32 area,
+						     __u64 now)
 {
 	struct flow_state *state;
 	struct grant *grant;
-	struct flow key;
 	__u32 door;
 	__u64 word;
 	int cell;
 
-	if (!owner || !flow)
-		return REASON_SOCKET;
-	key = *flow;
-	state = bpf_map_lookup_elem(&flows, &key);
+	state = bpf_map_lookup_elem(&flows, flow);
 	if (!state || !state->unpaid || !__sync_val_compare_and_swap(&state->unpaid, 1, 0))
 		return REASON_SOCKET;
 	state->seen = now; /* for what moves to another table */

@@ -61,24 +61,22 @@ static __always_inline __u32 packet_class(const struct packet *p)
 	return 0;
 }
 
-/* What the config says of the packet's port, or NULL where it has none. */
-static __always_inline const struct port *packet_port(const struct packet *p, __u32 class)
+/* What the config says of a port, or NULL where it has none. */
+static __always_inline const struct port *port_at(enum proto proto, __u32 number, __u32 class)
 {
 	const struct port *port = bpf_map_lookup_elem(&ports, &class);
-	__u32 index = p->number + (p->proto == PROTO_TCP ? 0 :
-				   p->proto == PROTO_UDP ? 65536 : PORT_ICMP_FIRST);
+	__u32 index = number + (proto == PROTO_TCP ? 0 :
+				proto == PROTO_UDP ? 65536 : PORT_ICMP_FIRST);
 
 	return port ? table_at(port, index, PORT_COUNT, sizeof(*port)) : NULL;
 }
 
 /* DHCP of either family; its clients have sockets that no lookup finds. */
-static __always_inline bool packet_is_dhcp(const struct packet *p)
+static __always_inline bool ports_are_dhcp(enum proto proto, __u16 family, __be16 from, __be16 to)
 {
-	__be16 from = p->source_port_be, to = p->destination_port_be;
-
-	if (p->proto != PROTO_UDP)
+	if (proto != PROTO_UDP)
 		return false;
-	if (p->source.family == 4)
+	if (family == 4)
 		return (from == bpf_htons(67) && to == bpf_htons(68)) ||
 		       (from == bpf_htons(68) && to == bpf_htons(67));
 	return (from == bpf_htons(547) && to == bpf_htons(546)) ||
@@ -119,23 +117,77 @@ static __always_inline __u32 segment_id(const struct packet *p)
 	return id ? id : 1;
 }
 
-/* Whether the packet is a knock of some stream. */
-static __always_inline bool packet_is_knock(const struct packet *p)
+/* Whether such a packet is a knock of some stream; @flags: of TCP. */
+static __always_inline bool flags_knock(enum proto proto, __u8 flags, __u16 family)
 {
-	if (settings.only_ipv4 && p->source.family == 6)
+	__u64 streams = settings.knock_flags;
+
+	if (settings.only_ipv4 && family == 6)
 		return false;
-	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++)
-		if (packet_knocks(p, &settings.stream[i]))
-			return true;
-	return false;
+	if (proto == PROTO_TCP)
+		return streams >> (flags & 0x3f) & 1;
+	return streams && (proto == PROTO_UDP || settings.icmp);
 }
 
-/* Whether anything of the packet's source can be alive. */
-static __always_inline bool packet_is_known(const struct packet *p, __u64 now)
+/* Whether anything of a packet's source can be alive. */
+static __always_inline bool source_known(const struct source *source, __u64 now)
 {
 	const struct presence *present = table(&presence);
 
-	return present && presence_alive(present, source_hash(present->key, &p->source), now);
+	return present && presence_alive(present, source_hash(present->key, source), now);
+}
+
+/*
+ * Whether a plain packet is none of ours: to a port that the config does not name, and no knock, or
+ * by somebody who has begun no sequence. @proto and @family are constants where it is called, so
+ * that each kind has code of its own.
+ */
+static __always_inline bool plain_passes(const __u8 *transport, enum proto proto, __u8 flags,
+					 __u16 family)
+{
+	const __be16 *ports_be = (const void *)transport;
+	const struct port *port = port_at(proto, bpf_ntohs(ports_be[1]), 0);
+	struct source source;
+
+	if (!port || port->guard || port->symbol)
+		return false;
+	if (!flags_knock(proto, flags, family))
+		return true;
+	if (ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
+		return false;
+	source = plain_source(transport, family);
+	return !source_known(&source, bpf_jiffies64());
+}
+
+static __always_inline bool transport_passes(const struct cursor *c, const __u8 *transport,
+					     __u8 type, __s32 len, __u16 family)
+{
+	if (type == IPPROTO_TCP)
+		return plain_tcp(c, transport, len) &&
+		       plain_passes(transport, PROTO_TCP, transport[13] & 0x3f, family);
+	return type == IPPROTO_UDP && plain_udp(c, transport, len) &&
+	       plain_passes(transport, PROTO_UDP, 0, family);
+}
+
+/* Whether a frame is plainly none of ours. Nearly all are; the others go the long way. */
+static __always_inline bool frame_passes(const struct cursor *c)
+{
+	__be16 ethertype = plain_ethertype(c);
+	const __u8 *transport;
+	__u8 type;
+	__s32 len;
+
+	if (settings.frames != FRAMES_ETHERNET || settings.remote_count)
+		return false;
+	if (ethertype == bpf_htons(ETH_P_IP)) {
+		transport = plain_ipv4(c, &type, &len);
+		return transport && transport_passes(c, transport, type, len, 4);
+	}
+	if (ethertype == bpf_htons(ETH_P_IPV6)) {
+		transport = plain_ipv6(c, &type, &len);
+		return transport && transport_passes(c, transport, type, len, 6);
+	}
+	return false;
 }
 
 /* Whether @word_be is an address of this host. */
@@ -379,7 +431,8 @@ static __always_inline bool frame_is_ethernet(const struct xdp_md *ctx)
 	return true;
 }
 
-static __always_inline enum reason packet_judge(struct xdp_md *ctx)
+/* A function of its own: what frame_passes() tells pays nothing for it. */
+__noinline int packet_judge(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);
 	struct packet p = {};
@@ -399,13 +452,14 @@ static __always_inline enum reason packet_judge(struct xdp_md *ctx)
 		return unreadable_judge(&p, result);
 
 	class = packet_class(&p);
-	port = packet_port(&p, class);
+	port = port_at(p.proto, p.number, class);
 	if (!port)
 		return REASON_OTHER;
-	knocks = !p.group && packet_is_knock(&p);
+	knocks = !p.group && flags_knock(p.proto, p.flags, p.source.family);
 	if (!port->guard && !knocks)
 		return port->symbol ? REASON_KNOCK : REASON_OTHER;
-	if (!port->guard && packet_is_dhcp(&p))
+	if (!port->guard && ports_are_dhcp(p.proto, p.source.family, p.source_port_be,
+					   p.destination_port_be))
 		return REASON_DHCP;
 	now = bpf_jiffies64();
 	if (port->symbol && knocks)
@@ -414,13 +468,17 @@ static __always_inline enum reason packet_judge(struct xdp_md *ctx)
 		return protected_judge(ctx, &p, port, class, now);
 	if (port->symbol)
 		return REASON_KNOCK;
-	return packet_is_known(&p, now) && packet_count(ctx, &p, 0, now) ? REASON_STRAY :
+	return source_known(&p.source, now) && packet_count(ctx, &p, 0, now) ? REASON_STRAY :
 									   REASON_OTHER;
 }
 
 SEC("xdp")
 int knockd_outer(struct xdp_md *ctx)
 {
+	struct cursor c = frame_cursor(ctx);
+
+	if (frame_passes(&c))
+		return verdict_xdp(REASON_OTHER);
 	return verdict_xdp(packet_judge(ctx));
 }
 
@@ -482,7 +540,7 @@ static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
 {
 	struct packet p = lookup_packet(ctx);
 	__u32 device = ctx->ingress_ifindex;
-	const struct port *port = p.proto == PROTO_NONE ? NULL : packet_port(&p, 0);
+	const struct port *port = p.proto == PROTO_NONE ? NULL : port_at(p.proto, p.number, 0);
 	__u64 now;
 
 	if (!port || !port->guard || !bpf_map_lookup_elem(&guarded, &device))

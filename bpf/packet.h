@@ -313,6 +313,72 @@ static __always_inline enum packet_result ipv6_parse(const struct cursor *c, __u
 	return transport_parse(c, offset, limit, type, fragment, p);
 }
 
+/*
+ * What nearly all frames are: Ethernet without tags, IPv4 without options or fragments or IPv6
+ * without extension headers, a whole TCP or UDP packet. packet_parse() reads those as it reads all;
+ * these find them at a fraction of the cost. What they do not find may still be whole.
+ */
+
+/** plain_ethertype() - The frame's, in network byte order; 0: too short for an IPv4 header. */
+static __always_inline __be16 plain_ethertype(const struct cursor *c)
+{
+	const __be16 *type = c->data + sizeof(struct ethhdr) - sizeof(*type);
+
+	return c->data + sizeof(struct ethhdr) + sizeof(struct iphdr) <= c->end ? *type : 0;
+}
+
+/* The transport header of a frame whose ethertype is that of IPv4, or NULL. */
+static __always_inline const __u8 *plain_ipv4(const struct cursor *c, __u8 *type, __s32 *len)
+{
+	const struct iphdr *ip = c->data + sizeof(struct ethhdr);
+
+	if (c->data + sizeof(struct ethhdr) + sizeof(*ip) > c->end ||
+	    *(const __u8 *)ip != 0x45 || ip->frag_off & bpf_htons(0x3fff))
+		return NULL;
+	*type = ip->protocol;
+	*len = bpf_ntohs(ip->tot_len) - (__s32)sizeof(*ip);
+	return (const void *)(ip + 1);
+}
+
+/* The same of IPv6. */
+static __always_inline const __u8 *plain_ipv6(const struct cursor *c, __u8 *type, __s32 *len)
+{
+	const struct ipv6hdr *ip = c->data + sizeof(struct ethhdr);
+
+	if (c->data + sizeof(struct ethhdr) + sizeof(*ip) > c->end ||
+	    (*(const __u8 *)ip & 0xf0) != 0x60)
+		return NULL;
+	*type = ip->nexthdr;
+	*len = bpf_ntohs(ip->payload_len);
+	return (const void *)(ip + 1);
+}
+
+static __always_inline bool plain_tcp(const struct cursor *c, const __u8 *transport, __s32 len)
+{
+	return (const void *)(transport + sizeof(struct tcphdr)) <= c->end &&
+	       len >= (__s32)sizeof(struct tcphdr) && transport[12] >= 0x50;
+}
+
+static __always_inline bool plain_udp(const struct cursor *c, const __u8 *transport, __s32 len)
+{
+	return (const void *)(transport + sizeof(struct udphdr)) <= c->end &&
+	       len >= (__s32)sizeof(struct udphdr);
+}
+
+/* The source of a plain packet, from its transport header. */
+static __always_inline struct source plain_source(const __u8 *transport, __u16 family)
+{
+	const __be32 *address = (const void *)(transport - (family == 4 ? 8 : 32));
+	struct source source = { .family = family, .word_be = { address[0] } };
+
+	if (family == 6) {
+		source.word_be[1] = address[1];
+		source.word_be[2] = address[2];
+		source.word_be[3] = address[3];
+	}
+	return source;
+}
+
 /**
  * packet_parse() - Read a frame as far as its transport header.
  * @c: the frame's bytes

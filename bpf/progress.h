@@ -462,21 +462,21 @@ __noinline int progress_advance(const struct knock *k, const struct step *step)
  *
  * Return: whether a stray cleared progress.
  */
-__noinline int progress_knock(struct knock *k)
+static __always_inline bool progress_knock(struct knock *k)
 {
 	const struct presence *present = table(&presence);
 	struct step step = {};
 	struct progress *p;
 	bool begins;
 
-	if (!k || !present)
-		return 0;
+	if (!present)
+		return false;
 	begins = k->symbol && sequence_next(k->root, k->symbol, k->root) != k->root;
 	if (!begins && !presence_alive(present, k->hash, k->now))
-		return 0;
+		return false;
 	p = progress_fetch(k, begins);
 	if (!p)
-		return 0;
+		return false;
 	for (int i = 0; i < PROGRESS_TRIES; i++) {
 		if (progress_try(k, p, &step)) {
 			if (step.kind == STEP_REPEAT)
@@ -491,7 +491,7 @@ __noinline int progress_knock(struct knock *k)
 		k->id = 0;
 	}
 	reason_count(REASON_PROGRESS_LOST);
-	return 0;
+	return false;
 }
 
 #endif

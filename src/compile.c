@@ -469,6 +469,18 @@ static void settings_make(struct compiled *c, const struct conf *conf, unsigned 
 	c->max_flows = conf->max_flows;
 }
 
+/* All in one word of what the streams say of flags. */
+static __u64 knock_flags(const struct settings *s)
+{
+	__u64 set = 0;
+
+	for (__u32 i = 0; i < s->stream_count; i++)
+		for (__u32 flags = 0; s->stream[i].used && flags < 64; flags++)
+			if ((flags & s->stream[i].mask) == s->stream[i].value)
+				set |= 1ULL << flags;
+	return set;
+}
+
 int compile_conf(const struct conf *conf, unsigned int hz, const struct heritage *heritage,
 		 struct compiled *out, struct messages *messages)
 {
@@ -491,6 +503,7 @@ int compile_conf(const struct conf *conf, unsigned int hz, const struct heritage
 		error = sources_make(conf, &n, &c);
 	if (!error)
 		error = doors_make(conf, &n, &c);
+	c.settings.knock_flags = knock_flags(&c.settings);
 	numbering_free(&n);
 	if (error)
 		compiled_free(&c);

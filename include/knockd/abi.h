@@ -378,6 +378,7 @@ struct settings {
 	__u32 closed;         /* enum closed_action */
 	__u32 stream_count;
 	struct stream stream[KNOCKD_STREAMS_MAX];
+	__u64 knock_flags;    /* bit set of the TCP flags that make a knock of some stream */
 	struct source remote[KNOCKD_STREAMS_MAX]; /* Targets that are other hosts */
 	__u32 remote_count;
 	__u32 edge_mask;      /* places in the table of edges, less one */

@@ -102,7 +102,7 @@ static bool destination_known(const struct world *w, const struct packet *p)
 static bool packet_foreign(const struct world *w, const struct packet *p)
 {
 	return !w->setup->alone && !p->group && (p->proto != PROTO_UDP || p->source.family == 6) &&
-	       !destination_known(w, p);
+	       !destination_known(w, p) && !source_ours(w, p);
 }
 
 static enum reason reason_due(const struct world *w, const struct reading *r, bool granted)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "packet.h"
+#include "tests/fuzz/plain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -70,6 +71,8 @@ static struct reading frame_read(const uint8_t *data, size_t size, bool ethernet
 	memset(&r, 0, sizeof(r));
 	memcpy(memory + before, data, size);
 	r.result = packet_parse(&c, ethernet, &r.packet);
+	require(!ethernet || plain_agrees(&c, r.result, &r.packet),
+		"the quick way reads something else");
 	free(memory);
 	reading_check(&r);
 	return r;

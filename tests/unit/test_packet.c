@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "packet.h"
+#include "tests/fuzz/plain.h"
 
 enum { BYTES_MAX = 12000, ETHERNET = 14, TCP = 20, UDP = 8, ICMP = 8 };
 enum { SOURCE_PORT = 40000, PORT = 7000, SEQUENCE = 0x12345678, PAYLOAD = 4 };
@@ -827,6 +828,7 @@ static enum packet_result parse(const struct frame *f, size_t len, struct packet
 	memcpy(memory + before, f->bytes, len);
 	memset(p, 0, sizeof(*p));
 	result = packet_parse(&c, f->ethernet, p);
+	assert_true(!f->ethernet || plain_agrees(&c, result, p));
 	free(memory);
 	return result;
 }
@@ -983,6 +985,35 @@ static void what_is_unreadable_behind_its_addresses_shows_them(void **state)
 	free(f);
 }
 
+static void plain_packets_are_found_the_quick_way(void **state)
+{
+	static void (*const kinds[])(struct frame *f, int family) = { tcp, udp, echo };
+	struct frame *f = malloc(sizeof(*f));
+
+	(void)state;
+	assert_non_null(f);
+	for (int i = 0; i < 6; i++) {
+		struct cursor c = { .data = f->bytes };
+		int ip_version = i % 2 ? 4 : 6;
+		enum proto proto;
+		__u16 family;
+
+		kinds[i / 2](f, ip_version);
+		c.end = f->bytes + f->len;
+		if (kinds[i / 2] == echo) {
+			assert_null(plain_found(&c, &family, &proto));
+			continue;
+		}
+		assert_ptr_equal(plain_found(&c, &family, &proto), f->bytes + f->transport);
+		assert_int_equal(family, ip_version);
+		assert_int_equal(proto, f->expected.proto);
+		/* A tag, or another kind of frame, leaves it to the long way. */
+		f->bytes[12] ^= 1;
+		assert_null(plain_found(&c, &family, &proto));
+	}
+	free(f);
+}
+
 static void every_set_of_tcp_flags_is_read(void **state)
 {
 	struct frame *f = malloc(sizeof(*f));
@@ -1118,6 +1149,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest others[] = {
 		cmocka_unit_test(a_packet_that_ends_in_its_ip_header_has_no_address),
 		cmocka_unit_test(what_is_unreadable_behind_its_addresses_shows_them),
+		cmocka_unit_test(plain_packets_are_found_the_quick_way),
 		cmocka_unit_test(every_set_of_tcp_flags_is_read),
 		cmocka_unit_test(every_number_of_headers_up_to_150_is_read),
 		cmocka_unit_test(every_number_of_tags_up_to_32_is_read),
