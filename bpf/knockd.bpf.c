@@ -117,6 +117,12 @@ static __always_inline __u32 segment_id(const struct packet *p)
 	return id ? id : 1;
 }
 
+/* Whether a TCP segment with these flags starts a connection. */
+static __always_inline bool flags_start(__u8 flags)
+{
+	return (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 /* Whether such a packet is a knock of some stream; @flags: of TCP. */
 static __always_inline bool flags_knock(enum proto proto, __u8 flags, __u16 family)
 {
@@ -137,40 +143,55 @@ static __always_inline bool source_known(const struct source *source, __u64 now)
 	return present && presence_alive(present, source_hash(present->key, source), now);
 }
 
+/* What a frame is, as far as little thought tells. */
+enum glance { GLANCE_LONG, GLANCE_OTHER, GLANCE_CLOSED };
+
+/* Whether the address may be one of this host. */
+static __always_inline bool address_maybe_ours(const __be32 word_be[4])
+{
+	__u32 bit = address_bit(word_be);
+
+	return surroundings.ours[bit / 64 % 64] >> bit % 64 & 1;
+}
+
 /*
- * Whether a plain packet is none of ours: to a port that the config does not name, and no knock, or
- * by somebody who has begun no sequence. @proto and @family are constants where it is called, so
- * that each kind has code of its own.
+ * A plain packet to a port that the config does not name, and no knock, or by somebody who has begun
+ * no sequence, is none of ours. A SYN to a protected port may be closed as easily: see syn_closed().
+ * @proto and @family are constants where this is called, so that each kind has code of its own.
  */
-static __always_inline bool plain_passes(const __u8 *transport, enum proto proto, __u8 flags,
-					 __u16 family)
+static __always_inline enum glance plain_glance(const __u8 *transport, enum proto proto,
+						__u8 flags, __u16 family)
 {
 	const __be16 *ports_be = (const void *)transport;
 	const struct port *port = port_at(proto, bpf_ntohs(ports_be[1]), 0);
 	struct source source;
 
-	if (!port || port->guard || port->symbol)
-		return false;
+	if (!port || port->symbol)
+		return GLANCE_LONG;
+	if (port->guard)
+		return proto == PROTO_TCP && flags_start(flags) ? GLANCE_CLOSED : GLANCE_LONG;
 	if (!flags_knock(proto, flags, family))
-		return true;
+		return GLANCE_OTHER;
 	if (ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
-		return false;
+		return GLANCE_LONG;
 	source = plain_source(transport, family);
-	return !source_known(&source, bpf_jiffies64());
+	return source_known(&source, bpf_jiffies64()) ? GLANCE_LONG : GLANCE_OTHER;
 }
 
-static __always_inline bool transport_passes(const struct cursor *c, const __u8 *transport,
-					     __u8 type, __s32 len, __u16 family)
+static __always_inline enum glance transport_glance(const struct cursor *c, const __u8 *transport,
+						    __u8 type, __s32 len, __u16 family)
 {
-	if (type == IPPROTO_TCP)
-		return plain_tcp(c, transport, len) &&
-		       plain_passes(transport, PROTO_TCP, transport[13] & 0x3f, family);
-	return type == IPPROTO_UDP && plain_udp(c, transport, len) &&
-	       plain_passes(transport, PROTO_UDP, 0, family);
+	if (!transport)
+		return GLANCE_LONG;
+	if (type == IPPROTO_TCP && plain_tcp(c, transport, len))
+		return plain_glance(transport, PROTO_TCP, transport[13] & 0x3f, family);
+	if (type == IPPROTO_UDP && plain_udp(c, transport, len))
+		return plain_glance(transport, PROTO_UDP, 0, family);
+	return GLANCE_LONG;
 }
 
-/* Whether a frame is plainly none of ours. Nearly all are; the others go the long way. */
-static __always_inline bool frame_passes(const struct cursor *c)
+/* Nearly all frames are none of ours. What this cannot tell goes the long way. */
+static __always_inline enum glance frame_glance(const struct cursor *c)
 {
 	__be16 ethertype = plain_ethertype(c);
 	const __u8 *transport;
@@ -178,16 +199,56 @@ static __always_inline bool frame_passes(const struct cursor *c)
 	__s32 len;
 
 	if (settings.frames != FRAMES_ETHERNET || settings.remote_count)
-		return false;
+		return GLANCE_LONG;
 	if (ethertype == bpf_htons(ETH_P_IP)) {
 		transport = plain_ipv4(c, &type, &len);
-		return transport && transport_passes(c, transport, type, len, 4);
+		return transport_glance(c, transport, type, len, 4);
 	}
 	if (ethertype == bpf_htons(ETH_P_IPV6)) {
 		transport = plain_ipv6(c, &type, &len);
-		return transport && transport_passes(c, transport, type, len, 6);
+		return transport_glance(c, transport, type, len, 6);
 	}
-	return false;
+	return GLANCE_LONG;
+}
+
+/* A plain SYN, to a protected port: closed where its source is unknown and its destination ours. */
+static __always_inline bool plain_closed(const __u8 *transport, __u16 family)
+{
+	__u16 number = bpf_ntohs(((const __be16 *)transport)[1]);
+	const struct port *port = port_at(PROTO_TCP, number, 0);
+	struct source source = plain_source(transport, family);
+	struct source destination = plain_destination(transport, family);
+	struct source owner = source_owner(&source);
+	__u64 now = bpf_jiffies64();
+
+	if (!port || !port->guard || !address_maybe_ours(destination.word_be) ||
+	    source_known(&owner, now))
+		return false;
+	port_refused(port, &source, PROTO_TCP, number, REASON_CLOSED, now);
+	return true;
+}
+
+/*
+ * Whether what frame_glance() calls CLOSED is. A flood is of such; where there is more to be asked
+ * the long way is the one that asks. A function of its own, for what it keeps on its stack.
+ */
+__noinline int syn_closed(struct xdp_md *ctx)
+{
+	struct cursor c = frame_cursor(ctx);
+	__be16 ethertype = plain_ethertype(&c);
+	const __u8 *transport;
+	__u8 type;
+	__s32 len;
+
+	if (settings.sources || settings.connections || settings.closed == CLOSED_RESET ||
+	    surroundings.forwarding)
+		return false;
+	if (ethertype == bpf_htons(ETH_P_IP)) {
+		transport = plain_ipv4(&c, &type, &len);
+		return transport && plain_tcp(&c, transport, len) && plain_closed(transport, 4);
+	}
+	transport = plain_ipv6(&c, &type, &len);
+	return transport && plain_tcp(&c, transport, len) && plain_closed(transport, 6);
 }
 
 /* Whether @word_be is an address of this host. */
@@ -207,12 +268,10 @@ static __always_inline bool address_is_ours(const __be32 word_be[4], __u8 family
  */
 static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct packet *p)
 {
-	__u32 bit = address_bit(p->destination_be);
-
 	if (p->group)
 		return false;
 	if (settings.inner && (p->proto != PROTO_UDP || p->source.family == 6) &&
-	    !(surroundings.ours[bit / 64 % 64] >> bit % 64 & 1) &&
+	    !address_maybe_ours(p->destination_be) &&
 	    !address_is_ours(p->source.word_be, p->source.family))
 		return true;
 	return surroundings.forwarding && destination_elsewhere(ctx, p);
@@ -266,12 +325,6 @@ static __always_inline struct flow packet_flow(const struct packet *p)
 	return flow;
 }
 
-/* Whether the TCP segment starts a connection. */
-static __always_inline bool packet_starts(const struct packet *p)
-{
-	return (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
 /* What is asked of flows about a packet: may this datagram pass, this connection begin, go on? */
 enum flow_question { FLOW_DATAGRAM, FLOW_BEGINS, FLOW_TALKS };
 
@@ -312,7 +365,7 @@ static __always_inline bool admit_connection(const struct packet *p, int socket,
 static __always_inline enum reason segment_judge(struct xdp_md *ctx, const struct packet *p,
 						 const struct port *port, __u64 now)
 {
-	bool starts = packet_starts(p);
+	bool starts = flags_start(p->flags);
 	int socket = SOCKET_NONE;
 
 	if (!starts || settings.connections)
@@ -350,7 +403,7 @@ __noinline int remote_judge(const struct packet *p, __u32 area, __u64 now)
 	if (!p)
 		return REASON_CLOSED;
 	/* Nor does a SYN that is refused end a flow: anybody may send it. */
-	if (p->proto == PROTO_TCP && packet_starts(p) && !admit_by_grant(&p->source, area, now))
+	if (p->proto == PROTO_TCP && flags_start(p->flags) && !admit_by_grant(&p->source, area, now))
 		return REASON_CLOSED;
 	return packet_flow_judge(p, FLOW_DATAGRAM, area, now);
 }
@@ -431,7 +484,7 @@ static __always_inline bool frame_is_ethernet(const struct xdp_md *ctx)
 	return true;
 }
 
-/* A function of its own: what frame_passes() tells pays nothing for it. */
+/* A function of its own: what frame_glance() tells pays nothing for it. */
 __noinline int packet_judge(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);
@@ -476,9 +529,12 @@ SEC("xdp")
 int knockd_outer(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);
+	enum glance glance = frame_glance(&c);
 
-	if (frame_passes(&c))
+	if (glance == GLANCE_OTHER)
 		return verdict_xdp(REASON_OTHER);
+	if (glance == GLANCE_CLOSED && syn_closed(ctx))
+		return verdict_xdp(REASON_CLOSED);
 	return verdict_xdp(packet_judge(ctx));
 }
 

@@ -365,10 +365,10 @@ static __always_inline bool plain_udp(const struct cursor *c, const __u8 *transp
 	       len >= (__s32)sizeof(struct udphdr);
 }
 
-/* The source of a plain packet, from its transport header. */
-static __always_inline struct source plain_source(const __u8 *transport, __u16 family)
+/* The address that begins @before bytes before the transport header of a plain packet. */
+static __always_inline struct source plain_address(const __u8 *transport, __u16 family, int before)
 {
-	const __be32 *address = (const void *)(transport - (family == 4 ? 8 : 32));
+	const __be32 *address = (const void *)(transport - before);
 	struct source source = { .family = family, .word_be = { address[0] } };
 
 	if (family == 6) {
@@ -377,6 +377,16 @@ static __always_inline struct source plain_source(const __u8 *transport, __u16 f
 		source.word_be[3] = address[3];
 	}
 	return source;
+}
+
+static __always_inline struct source plain_source(const __u8 *transport, __u16 family)
+{
+	return plain_address(transport, family, family == 4 ? 8 : 32);
+}
+
+static __always_inline struct source plain_destination(const __u8 *transport, __u16 family)
+{
+	return plain_address(transport, family, family == 4 ? 4 : 16);
 }
 
 /**

@@ -38,15 +38,17 @@ static inline bool plain_agrees(const struct cursor *c, enum packet_result resul
 	enum proto proto;
 	__u16 family;
 	const __u8 *transport = plain_found(c, &family, &proto);
-	struct source source;
+	struct source source, destination;
 	__be16 ports_be[2];
 
 	if (!transport)
 		return true;
 	source = plain_source(transport, family);
+	destination = plain_destination(transport, family);
 	memcpy(ports_be, transport, sizeof(ports_be));
 	return result == PACKET_READ && p->proto == proto && p->source.family == family &&
 	       !memcmp(p->source.word_be, source.word_be, sizeof(source.word_be)) &&
+	       !memcmp(p->destination_be, destination.word_be, sizeof(p->destination_be)) &&
 	       p->source_port_be == ports_be[0] && p->destination_port_be == ports_be[1] &&
 	       p->number == bpf_ntohs(ports_be[1]) &&
 	       (proto == PROTO_UDP || p->flags == (transport[13] & 0x3f));
