@@ -46,11 +46,12 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) 
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
-PURE := addresses attempts automaton check command commands compile conf debt_line \
-	debt_reader debt_table debts debts_open event_text facts failure firewall_rule \
-	firewall_words journal lex log_queue lookup message notify number numbering onetime \
-	output parse path pidfile ports print privs process rate reason refusals ring runner scan \
-	spelling syslog_socket text translate translate_plan values view
+PURE := addresses attempts automaton check command commands commands_openings compile conf \
+	debt_line debt_reader debt_table debts debts_open event_text facts failure \
+	firewall_rule firewall_words journal lex log_queue lookup message notify number \
+	numbering onetime output parse path pidfile ports print privs process rate reason \
+	refusals ring runner scan spelling syslog_socket text translate translate_plan values \
+	view
 KERNEL := bpffs cells counters datapath device doors entries folders generation heritage link \
 	load migrate pinned pins surround sweep tables
 DAEMON := $(PURE) $(KERNEL) adopt config daemonize events guard helper interfaces log loop main \

@@ -155,9 +155,10 @@ static __always_inline bool address_maybe_ours(const __be32 word_be[4])
 }
 
 /*
- * A plain packet to a port that the config does not name, and no knock, or by somebody who has begun
- * no sequence, is none of ours. A SYN to a protected port may be closed as easily: see syn_closed().
- * @proto and @family are constants where this is called, so that each kind has code of its own.
+ * A plain packet to a port that the config does not name, and no knock, or by somebody who has
+ * begun no sequence, is none of ours. A SYN to a protected port may be closed as easily: see
+ * syn_closed(). @proto and @family are constants where this is called, so that each kind has code
+ * of its own.
  */
 static __always_inline enum glance plain_glance(const __u8 *transport, enum proto proto,
 						__u8 flags, __u16 family)
@@ -403,7 +404,8 @@ __noinline int remote_judge(const struct packet *p, __u32 area, __u64 now)
 	if (!p)
 		return REASON_CLOSED;
 	/* Nor does a SYN that is refused end a flow: anybody may send it. */
-	if (p->proto == PROTO_TCP && flags_start(p->flags) && !admit_by_grant(&p->source, area, now))
+	if (p->proto == PROTO_TCP && flags_start(p->flags) &&
+	    !admit_by_grant(&p->source, area, now))
 		return REASON_CLOSED;
 	return packet_flow_judge(p, FLOW_DATAGRAM, area, now);
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "commands.h"
+#include "commands_parts.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,43 +14,13 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "debts.h"
 #include "event_text.h"
 #include "process.h"
-#include "rate.h"
-#include "refusals.h"
-#include "runner.h"
 #include "text.h"
 
 enum {
-	QUEUE_MAX = 1024,
 	RETRY_MS = 1000, /* until a stop command that could not be started is tried again */
 	LOOK_MS = 1000,  /* until it is looked again whether a former daemon's child has ended */
-};
-
-/* A command that waits for its turn, or runs. */
-struct job {
-	char door[KNOCKD_NAME_MAX];
-	struct source source;
-	struct debt *debt; /* NULL: nothing is owed for it */
-	bool stop;
-	bool failed;       /* its program could not begin */
-	char command[];
-};
-
-struct commands {
-	struct commands_place place;
-	struct runner *runner;
-	struct debts *debts;
-	struct rate rate;
-	size_t max;
-	unsigned int prefix6; /* sources that share it share a grant */
-	uint64_t time_ms;
-	uint64_t now_ms;   /* of the call that is served */
-	bool settling;
-	struct refusals refusals;
-	struct job *queue[QUEUE_MAX];
-	size_t queued;
 };
 
 static uint64_t monotonic_ms(void)
@@ -62,15 +31,14 @@ static uint64_t monotonic_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static uint64_t time_after(uint64_t from_ms, uint64_t ms)
+uint64_t time_after(uint64_t from_ms, uint64_t ms)
 {
 	return ms == DEBT_NEVER ? DEBT_NEVER : from_ms + ms;
 }
 
 /* ---- what it says ---- */
 
-__attribute__((format(printf, 2, 3)))
-static void say(struct commands *c, const char *format, ...)
+void commands_say(struct commands *c, const char *format, ...)
 {
 	va_list arguments;
 	char *line;
@@ -88,13 +56,7 @@ static void say(struct commands *c, const char *format, ...)
 
 static void line_say(void *data, const char *line)
 {
-	say(data, "%s", line);
-}
-
-static void refusal_add(struct commands *c, enum refusal why, const struct conf_door *door,
-			const struct source *source)
-{
-	refusal_note(&c->refusals, why, door->name, source, c->now_ms);
+	commands_say(data, "%s", line);
 }
 
 /* Why a stop command runs, where its time was not over just so. */
@@ -104,19 +66,19 @@ static void stop_say(struct commands *c, const struct debt *debt)
 	uint64_t late_ms = c->now_ms > debt->due_ms ? c->now_ms - debt->due_ms : 0;
 
 	if (debt->restarted)
-		say(c, "%s: %s: stop command late: owed since before this host was started",
-		    ip.text, debt->door);
+		commands_say(c, "%s: %s: stop command late: owed since before this host was "
+			     "started", ip.text, debt->door);
 	else if (debt->inherited && late_ms >= 1000)
-		say(c, "%s: %s: stop command of an earlier daemon, %ju s late", ip.text,
-		    debt->door, (uintmax_t)late_ms / 1000);
-	else if (!debt->closed && !c->settling)
-		say(c, "%s: %s: command timeout", ip.text, debt->door);
+		commands_say(c, "%s: %s: stop command of an earlier daemon, %ju s late", ip.text,
+			     debt->door, (uintmax_t)late_ms / 1000);
+	else if (!debt->closed)
+		commands_say(c, "%s: %s: command timeout", ip.text, debt->door);
 }
 
 /* ---- jobs ---- */
 
-static struct job *job_make(const char *door, const struct source *source, const char *command,
-			    struct debt *debt, bool stop)
+struct job *job_make(const char *door, const struct source *source, const char *command,
+		     struct debt *debt, bool stop)
 {
 	size_t size = strlen(command) + 1;
 	struct job *job = malloc(sizeof(*job) + size);
@@ -134,6 +96,13 @@ static void job_free(void *job)
 	free(job);
 }
 
+void job_drop(struct commands *c, struct job *job)
+{
+	if (job->debt)
+		debts_drop(c->debts, job->debt, c->now_ms);
+	job_free(job);
+}
+
 /* Return: the process or −errno; that it could not be is said. */
 static pid_t job_run(struct commands *c, struct job *job)
 {
@@ -146,7 +115,7 @@ static pid_t job_run(struct commands *c, struct job *job)
 		command_free(&command);
 	}
 	if (pid < 0)
-		say(c, "error: command fork failed! %s: %s", job->door, strerror(-pid));
+		commands_say(c, "error: command fork failed! %s: %s", job->door, strerror(-pid));
 	return pid;
 }
 
@@ -170,13 +139,10 @@ static struct job *queue_next(struct commands *c)
 static void queue_drop(struct commands *c)
 {
 	if (c->queued)
-		say(c, "%zu start commands were still waiting in line, and are not run",
-		    c->queued);
-	for (size_t i = 0; i < c->queued; i++) {
-		if (c->queue[i]->debt)
-			debts_drop(c->debts, c->queue[i]->debt, c->now_ms);
-		job_free(c->queue[i]);
-	}
+		commands_say(c, "%zu start commands were still waiting in line, and are not run",
+			     c->queued);
+	for (size_t i = 0; i < c->queued; i++)
+		job_drop(c, c->queue[i]);
 	c->queued = 0;
 }
 
@@ -192,12 +158,10 @@ static void start_run(struct commands *c, struct job *job)
 		debts_change(c->debts, debt, DEBT_STARTING, DEBT_NEVER, c->now_ms);
 	pid = job_run(c, job);
 	if (pid < 0) {
-		if (debt)
-			debts_drop(c->debts, debt, c->now_ms);
-		job_free(job);
+		job_drop(c, job);
 		return;
 	}
-	say(c, "%s: running command: %s", job->door, job->command);
+	commands_say(c, "%s: running command: %s", job->door, job->command);
 	if (debt)
 		debts_starter(c->debts, debt, pid, c->now_ms);
 }
@@ -212,17 +176,16 @@ static void stop_run(struct commands *c, struct debt *debt)
 		return;
 	}
 	stop_say(c, debt);
-	say(c, "%s: running command: %s", debt->door, debt->command);
+	commands_say(c, "%s: running command: %s", debt->door, debt->command);
 	debts_change(c->debts, debt, DEBT_STOPPING, debt->due_ms, c->now_ms);
 }
 
 /* The start command of @debt has ended, at @end_ms. */
 static void debt_stand(struct commands *c, struct debt *debt, uint64_t end_ms)
 {
-	bool now = debt->closed || c->settling;
+	uint64_t due_ms = debt->closed ? c->now_ms : time_after(end_ms, debt->timeout_ms);
 
-	debts_change(c->debts, debt, DEBT_STANDING,
-		     now ? c->now_ms : time_after(end_ms, debt->timeout_ms), c->now_ms);
+	debts_change(c->debts, debt, DEBT_STANDING, due_ms, c->now_ms);
 }
 
 /* The start command is not our child: whether it has ended can only be looked at. */
@@ -235,8 +198,8 @@ static void adopted_serve(struct commands *c, struct debt *debt)
 		return;
 	}
 	if (runs) {
-		say(c, "%s: start command of an earlier daemon ran longer than %ju s, killed",
-		    debt->door, (uintmax_t)c->time_ms / 1000);
+		commands_say(c, "%s: start command of an earlier daemon ran longer than %ju s, "
+			     "killed", debt->door, (uintmax_t)c->time_ms / 1000);
 		kill(-debt->pid, SIGKILL);
 	}
 	/* When it ended is not known: soon after its beginning, as commands do. */
@@ -254,8 +217,8 @@ static bool start_room(const struct commands *c)
 	return runner_count(c->runner) < c->max;
 }
 
-/* Start what is due, as far as there is room. Closing comes first. */
-static void commands_pump(struct commands *c)
+/* Closing comes first. */
+void commands_pump(struct commands *c)
 {
 	while (stop_room(c)) {
 		struct debt *debt = debts_first(c->debts, c->now_ms);
@@ -275,10 +238,10 @@ static void commands_pump(struct commands *c)
 static void job_ended(struct commands *c, struct job *job, int status)
 {
 	if (WIFSIGNALED(status))
-		say(c, "%s: command ended by signal %d", job->door, WTERMSIG(status));
+		commands_say(c, "%s: command ended by signal %d", job->door, WTERMSIG(status));
 	else if (WEXITSTATUS(status) && !job->failed)
-		say(c, "%s: command returned non-zero status code (%d)", job->door,
-		    WEXITSTATUS(status));
+		commands_say(c, "%s: command returned non-zero status code (%d)", job->door,
+			     WEXITSTATUS(status));
 	if (job->stop)
 		debts_drop(c->debts, job->debt, c->now_ms);
 	else if (job->debt)
@@ -295,169 +258,22 @@ static void job_heard(void *data, void *which, enum runner_word word, int value)
 	case RUNNER_BEGAN:
 		if (value) {
 			job->failed = true;
-			say(c, "%s: command cannot be run: %s", job->door, strerror(-value));
+			commands_say(c, "%s: command cannot be run: %s", job->door,
+				     strerror(-value));
 		}
 		if (job->stop)
 			debts_pay(c->debts, job->debt, c->now_ms);
 		break;
 	case RUNNER_OVERTIME:
-		say(c, "%s: command runs longer than %ju s, ending it", job->door,
-		    (uintmax_t)c->time_ms / 1000);
+		commands_say(c, "%s: command runs longer than %ju s, ending it", job->door,
+			     (uintmax_t)c->time_ms / 1000);
 		break;
 	case RUNNER_KILLED:
-		say(c, "%s: command does not end, killed", job->door);
+		commands_say(c, "%s: command does not end, killed", job->door);
 		break;
 	case RUNNER_ENDED:
 		job_ended(c, job, value);
 	}
-}
-
-/* ---- openings ---- */
-
-static uint64_t door_timeout_ms(const struct conf_door *door)
-{
-	if (door->commands.timeout_line || !door->open.count)
-		return door->commands.timeout_s * 1000ULL;
-	return door->open_time_s ? door->open_time_s * 1000ULL : DEBT_NEVER;
-}
-
-/* A knock makes nothing due earlier: the grant of an order stands for its time. */
-static void debt_put_off(struct commands *c, struct debt *debt, uint64_t timeout_ms, bool ordered)
-{
-	uint64_t due_ms = time_after(c->now_ms, timeout_ms);
-
-	if (!ordered && debt->state == DEBT_STANDING && debt->due_ms > due_ms)
-		due_ms = debt->due_ms;
-	if (ordered || debt->timeout_ms < timeout_ms)
-		debt->timeout_ms = timeout_ms;
-	debt->closed = false;
-	debt->inherited = debt->restarted = false;
-	if (debt->state == DEBT_STANDING)
-		debts_change(c->debts, debt, DEBT_STANDING, due_ms, c->now_ms);
-	else if (debt->state == DEBT_STARTING)
-		debts_change(c->debts, debt, DEBT_STARTING, DEBT_NEVER, c->now_ms);
-	else
-		debt->began_ms = c->now_ms;
-}
-
-/* Return: NULL where nothing more can be owed. */
-static struct debt *debt_make(struct commands *c, const struct conf_door *door,
-			      const struct source *source, const char *stop, uint64_t timeout_ms)
-{
-	struct debt *debt = debts_add(c->debts, door->name, door->ordinal, source, stop,
-				      c->now_ms);
-
-	if (debt)
-		debt->timeout_ms = timeout_ms;
-	else
-		refusal_add(c, REFUSED_DEBTS, door, source);
-	return debt;
-}
-
-static void start_queue(struct commands *c, const struct conf_door *door,
-			const struct source *source, const char *start, struct debt *debt)
-{
-	struct job *job = c->queued < QUEUE_MAX ?
-			  job_make(door->name, source, start, debt, false) : NULL;
-
-	if (job) {
-		c->queue[c->queued++] = job;
-		return;
-	}
-	if (debt)
-		debts_drop(c->debts, debt, c->now_ms);
-	refusal_add(c, REFUSED_QUEUE, door, source);
-}
-
-/*
- * Whether one more may start. What is owed is put off, and a one-time sequence is gone: neither
- * needs a limit for each source.
- */
-static bool rate_grant(struct commands *c, const struct conf_door *door,
-		       const struct source *source, bool owes)
-{
-	bool once = !owes && !door->one_time_file;
-
-	switch (rate_take(&c->rate, door->name, door->ordinal, source, once, c->now_ms)) {
-	case RATE_FINE:
-		return true;
-	case RATE_SOURCE:
-		refusal_add(c, REFUSED_SOURCE, door, source);
-		return false;
-	default:
-		refusal_add(c, REFUSED_DOOR, door, source);
-		return false;
-	}
-}
-
-/* Whether @debt is what an opening would owe: one of an earlier daemon may be another door's. */
-static bool debt_matches(const struct debt *debt, const char *stop,
-			 const struct command_about *about)
-{
-	char text[COMMAND_MAX + 1];
-
-	return !debt->inherited || (stop && !command_expand(stop, about, text) &&
-				    !strcmp(text, debt->command));
-}
-
-void commands_opened(struct commands *c, const struct conf_door *door, const struct source *source,
-		     uint64_t time_ms)
-{
-	int family = source->family == 4 ? AF_INET : AF_INET6;
-	const char *start = conf_start_command(door, family);
-	const char *stop = conf_stop_command(door, family);
-	const struct command_about about = { .door = door->name, .source = source };
-	struct debt *debt = debts_find(c->debts, door->name, door->ordinal, source);
-	uint64_t timeout_ms = time_ms ? time_ms : door_timeout_ms(door);
-	char start_text[COMMAND_MAX + 1], stop_text[COMMAND_MAX + 1];
-
-	c->now_ms = c->place.now_ms();
-	if (debt && debt->state != DEBT_STOPPING && debt_matches(debt, stop, &about)) {
-		debt_put_off(c, debt, timeout_ms, time_ms);
-		return;
-	}
-	if ((!start && !stop) || (start && !rate_grant(c, door, source, stop)))
-		return;
-	if (start && command_expand(start, &about, start_text)) {
-		say(c, "error: parsed start command has been truncated! --> won't execute it");
-		return;
-	}
-	if (stop && command_expand(stop, &about, stop_text)) {
-		say(c, "error: parsed stop command has been truncated! --> won't execute start "
-		    "command");
-		return;
-	}
-	debt = stop ? debt_make(c, door, source, stop_text, timeout_ms) : NULL;
-	if (stop && !debt)
-		return;
-	if (start)
-		start_queue(c, door, source, start_text, debt);
-	else
-		debt_stand(c, debt, c->now_ms);
-	commands_pump(c);
-}
-
-static void debt_close(void *data, struct debt *debt)
-{
-	struct commands *c = data;
-
-	if (debt->state == DEBT_STOPPING)
-		return;
-	debt->closed = true;
-	if (debt->state == DEBT_STANDING) {
-		debts_change(c->debts, debt, DEBT_STANDING, c->now_ms, c->now_ms);
-	} else {
-		debt->timeout_ms = 0;
-		debts_change(c->debts, debt, debt->state, debt->due_ms, c->now_ms);
-	}
-}
-
-void commands_closed(struct commands *c, const struct conf_door *door,
-		     const struct source *source)
-{
-	c->now_ms = c->place.now_ms();
-	debts_each(c->debts, door->name, door->ordinal, source, c->prefix6, debt_close, c);
-	commands_pump(c);
 }
 
 /* ---- the helper's loop ---- */
@@ -476,6 +292,8 @@ static uint64_t commands_next_ms(const struct commands *c)
 		next = due;
 	if (refusals_next_ms(&c->refusals) < next)
 		next = refusals_next_ms(&c->refusals);
+	if (debts_retry_ms(c->debts) < next)
+		next = debts_retry_ms(c->debts);
 	return next;
 }
 
@@ -493,6 +311,7 @@ void commands_serve(struct commands *c)
 	c->now_ms = c->place.now_ms();
 	runner_serve(c->runner, c->now_ms);
 	commands_pump(c);
+	debts_retry(c->debts, c->now_ms);
 	refusals_say(&c->refusals, c->now_ms);
 }
 
@@ -506,9 +325,8 @@ void commands_settle(struct commands *c, unsigned int patience_s)
 	uint64_t end_ms = c->place.now_ms() + patience_s * 1000ULL;
 
 	c->now_ms = c->place.now_ms();
-	c->settling = true;
 	queue_drop(c);
-	debts_hurry(c->debts, c->now_ms);
+	debts_hurry(c->debts, NULL, NULL, c->now_ms);
 	commands_serve(c);
 	while ((runner_count(c->runner) || debts_next_ms(c->debts) != DEBT_NEVER) &&
 	       c->now_ms < end_ms) {
@@ -520,10 +338,10 @@ void commands_settle(struct commands *c, unsigned int patience_s)
 		commands_serve(c);
 	}
 	if (runner_count(c->runner))
-		say(c, "%zu commands are still running", runner_count(c->runner));
+		commands_say(c, "%zu commands are still running", runner_count(c->runner));
 	if (commands_owed(c))
-		say(c, "%zu stop commands stay owed; knockd runs them when it is started again",
-		    commands_owed(c));
+		commands_say(c, "%zu stop commands stay owed; knockd runs them when it is started "
+			     "again", commands_owed(c));
 }
 
 void commands_limit(struct commands *c, const struct conf *conf)

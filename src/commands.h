@@ -10,6 +10,7 @@
 #ifndef KNOCKD_COMMANDS_H
 #define KNOCKD_COMMANDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,14 +45,22 @@ int commands_open(struct commands **out, const struct commands_place *place);
 void commands_limit(struct commands *c, const struct conf *conf);
 
 /**
+ * commands_follow() - The doors of @conf are all that there are, for good: what is owed until a
+ * door is closed that is not among them, or has no commands any more, is due now.
+ */
+void commands_follow(struct commands *c, const struct conf *conf);
+
+/**
  * commands_opened() - @door opened for @source: run its start command, or where its stop command is
- * owed already, put that off.
+ * owed already, put that off. One that the door had before a reload runs in its own time.
  * @door, @source: not needed after the call
+ * @ordered: by an administrator, whose time stands, be it shorter, for all who share the grant; a
+ * knock shortens nothing
  * @time_ms: from the end of the start command to the stop command; COMMANDS_NEVER: until closed; 0:
- * the door's own, which shortens nothing
+ * the door's own
  */
 void commands_opened(struct commands *c, const struct conf_door *door, const struct source *source,
-		     uint64_t time_ms);
+		     bool ordered, uint64_t time_ms);
 
 /**
  * commands_closed() - @door closed before its time for @source, and all who share its grant: their

@@ -45,10 +45,8 @@ static bool debt_taken(const struct debt_reader *reader, const struct debt *debt
 	const struct debt *had = debt_find(reader->table, debt->door, debt->ordinal,
 					   &debt->source);
 
-	for (; reader->adopting && had; had = had->next)
-		if (had->began_ms == debt->began_ms && had->ordinal == debt->ordinal &&
-		    !memcmp(&had->source, &debt->source, sizeof(had->source)) &&
-		    !strcmp(had->door, debt->door) && !strcmp(had->command, debt->command))
+	for (; reader->adopting && had; had = debt_next(had))
+		if (had->began_ms == debt->began_ms && !strcmp(had->command, debt->command))
 			return true;
 	return false;
 }
@@ -91,9 +89,14 @@ static void old_change(struct debt *old, enum debt_line kind, const struct debt 
 	}
 }
 
+/* A namespace is no more once the host was restarted. */
+static bool home_foreign(const struct debt_home *home, const struct debt *line, const char *boot)
+{
+	return line->number != home->space && home->boot[0] && !strcmp(boot, home->boot);
+}
+
 static bool line_take(struct debt_reader *reader, char *text)
 {
-	bool known = reader->home->boot[0];
 	struct debt debt = {}, *old;
 	char boot[DEBT_BOOT_MAX];
 	enum debt_line kind;
@@ -101,14 +104,12 @@ static bool line_take(struct debt_reader *reader, char *text)
 	if (debt_line_parse(text, &kind, &debt, boot))
 		return false;
 	if (kind == DEBT_LINE_HOME) {
-		/* A namespace is no more once the host was restarted. */
-		reader->foreign = debt.number != reader->home->space && known &&
-				  !strcmp(boot, reader->home->boot);
+		reader->foreign = home_foreign(reader->home, &debt, boot);
 		return true;
 	}
 	if (kind == DEBT_LINE_OWED) {
 		debt.inherited = true;
-		debt.restarted = !known || strcmp(boot, reader->home->boot);
+		debt.restarted = !reader->home->boot[0] || strcmp(boot, reader->home->boot);
 		if (owed_take(reader, &debt))
 			return true;
 		free(debt.command);
@@ -130,10 +131,23 @@ void debt_reader_line(void *data, char *line, size_t number)
 		reader->first = number;
 }
 
-void debt_reader_home(void *data, char *line, size_t number)
+void debt_reader_look(void *data, char *line, size_t number)
 {
-	if (number == 1 && line && !strncmp(line, "home ", 5))
-		line_take(data, line);
+	struct debt_reader *reader = data;
+	char boot[DEBT_BOOT_MAX];
+	struct debt debt = {};
+	enum debt_line kind;
+
+	(void)number;
+	if (!line || debt_line_parse(line, &kind, &debt, boot)) {
+		reader->damaged++;
+		return;
+	}
+	free(debt.command);
+	if (kind == DEBT_LINE_HOME)
+		reader->foreign = home_foreign(reader->home, &debt, boot);
+	reader->count += kind == DEBT_LINE_OWED;
+	reader->count -= kind == DEBT_LINE_PAID && reader->count;
 }
 
 /* What was read, as it stands now. */

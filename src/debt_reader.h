@@ -27,8 +27,11 @@ struct debt_reader {
 /** debt_reader_line() - For journal_read(); @data is the struct debt_reader. */
 void debt_reader_line(void *data, char *line, size_t number);
 
-/** debt_reader_home() - The same, and only to learn whether it is foreign. */
-void debt_reader_home(void *data, char *line, size_t number);
+/**
+ * debt_reader_look() - The same, and only to learn whether it is foreign, and (count) how many
+ * debts it has that are not paid; needs no table, and no end.
+ */
+void debt_reader_look(void *data, char *line, size_t number);
 
 /**
  * debt_reader_end() - The table is as the file has it, and what was owed before the host was

@@ -46,6 +46,15 @@ struct debt *debt_find(const struct debt_table *t, const char *door, unsigned in
 	return debt;
 }
 
+struct debt *debt_next(const struct debt *debt)
+{
+	struct debt *next = debt->next;
+
+	while (next && !debt_is_of(next, debt->door, debt->ordinal, &debt->source))
+		next = next->next;
+	return next;
+}
+
 /* The network of an IPv6 source; another source is its own. */
 static struct source source_network(const struct source *source, unsigned int bits)
 {
@@ -82,12 +91,10 @@ void debt_each(struct debt_table *t, const char *door, unsigned int ordinal,
 
 struct debt *debt_find_stopping(const struct debt_table *t, const struct debt *debt)
 {
-	size_t index = hash_index(t, debt->door, debt->ordinal, &debt->source);
-	struct debt *other = t->hash[index];
+	struct debt *other = debt_find(t, debt->door, debt->ordinal, &debt->source);
 
-	while (other && !(other->state == DEBT_STOPPING &&
-			  debt_is_of(other, debt->door, debt->ordinal, &debt->source)))
-		other = other->next;
+	while (other && other->state != DEBT_STOPPING)
+		other = debt_next(other);
 	return other;
 }
 

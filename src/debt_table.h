@@ -57,6 +57,9 @@ struct debt_table {
 struct debt *debt_find(const struct debt_table *t, const char *door, unsigned int ordinal,
 		       const struct source *source);
 
+/** debt_next() - The next one like @debt, which came before it: of its door and source; or NULL. */
+struct debt *debt_next(const struct debt *debt);
+
 /**
  * debt_each() - Call @take for those of @door whose source begins with the first @bits bits (of an
  * IPv6 address) of @source. @take may change them, and not remove any.

@@ -30,9 +30,13 @@ void debts_say(const struct debts *d, const char *format, ...)
 /* ---- the table ---- */
 
 struct debt *debts_find(const struct debts *d, const char *door, unsigned int ordinal,
-			const struct source *source)
+			const struct source *source, const char *command)
 {
-	return debt_find(&d->table, door, ordinal, source);
+	struct debt *debt = debt_find(&d->table, door, ordinal, source);
+
+	while (debt && (debt->state == DEBT_STOPPING || strcmp(debt->command, command)))
+		debt = debt_next(debt);
+	return debt;
 }
 
 void debts_each(struct debts *d, const char *door, unsigned int ordinal,
@@ -57,11 +61,15 @@ struct debt *debts_first(const struct debts *d, uint64_t now_ms)
 	return debts_next_ms(d) <= now_ms ? d->table.heap[0] : NULL;
 }
 
-void debts_hurry(struct debts *d, uint64_t now_ms)
+void debts_hurry(struct debts *d, bool (*which)(const void *data, const struct debt *debt),
+		 const void *data, uint64_t now_ms)
 {
 	for (size_t i = 0; i < d->table.count; i++) {
 		struct debt *debt = d->table.heap[i];
 
+		if (which && !which(data, debt))
+			continue;
+		debt->closed = true;
 		if (debt->state == DEBT_STANDING && debt->due_ms > now_ms)
 			debt->due_ms = now_ms;
 	}
@@ -157,7 +165,6 @@ static int debts_rewrite(struct debts *d, uint64_t now_ms)
 	return 0;
 }
 
-/* The last line could not be added, or none could be yet: write all of them. */
 void debts_recover(struct debts *d, uint64_t now_ms)
 {
 	int error;
@@ -213,6 +220,17 @@ static void debt_time_keep(struct debts *d, struct debt *debt, uint64_t now_ms)
 	debt_line_due(line, debt);
 	debt_is_kept(debt);
 	line_keep(d, line, false, now_ms);
+}
+
+uint64_t debts_retry_ms(const struct debts *d)
+{
+	return d->failed ? d->retry_ms : DEBT_NEVER;
+}
+
+void debts_retry(struct debts *d, uint64_t now_ms)
+{
+	if (d->failed)
+		debts_recover(d, now_ms);
 }
 
 void debts_prepare(struct debts *d, uint64_t now_ms)
@@ -295,6 +313,14 @@ void debts_close(struct debts *d)
 {
 	if (!d)
 		return;
+	/* Names are few, and a file that says nothing is not to keep one. */
+	if (!debts_count(d) && !d->unusable) {
+		debts_taken_remove(d);
+		if (journal_held(d->journal))
+			journal_remove(d->journal);
+	} else if (d->failed) {
+		debts_rewrite(d, 0);
+	}
 	debt_table_free(&d->table);
 	journal_close(d->journal);
 	journal_close(d->taken);

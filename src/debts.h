@@ -30,9 +30,12 @@ int debts_open(struct debts **out, const struct debts_place *place, uint64_t now
 /** debts_prepare() - Make the file where it is missing, and say so where that cannot be. */
 void debts_prepare(struct debts *d, uint64_t now_ms);
 
-/** debts_find() - The latest of @door and @source, or NULL. */
+/**
+ * debts_find() - The latest of @door and @source whose stop command is @command, and does not run
+ * yet; or NULL.
+ */
 struct debt *debts_find(const struct debts *d, const char *door, unsigned int ordinal,
-			const struct source *source);
+			const struct source *source, const char *command);
 
 /** debts_each() - As debt_each(). */
 void debts_each(struct debts *d, const char *door, unsigned int ordinal,
@@ -73,13 +76,23 @@ struct debt *debts_first(const struct debts *d, uint64_t now_ms);
 /** debts_next_ms() - When the first is due, or DEBT_NEVER. */
 uint64_t debts_next_ms(const struct debts *d);
 
-/** debts_hurry() - All that stand are due at @now_ms; the file keeps their times. */
-void debts_hurry(struct debts *d, uint64_t now_ms);
+/**
+ * debts_hurry() - Those of @which, or where it is NULL all, are due by @now_ms, or when their start
+ * commands have ended; the file keeps their times.
+ */
+void debts_hurry(struct debts *d, bool (*which)(const void *data, const struct debt *debt),
+		 const void *data, uint64_t now_ms);
+
+/** debts_retry_ms() - When debts_retry() has something to do, or DEBT_NEVER. */
+uint64_t debts_retry_ms(const struct debts *d);
+
+/** debts_retry() - Where the file could not be written, try again. */
+void debts_retry(struct debts *d, uint64_t now_ms);
 
 /** debts_count() - How many there are that no stop command has begun for. */
 size_t debts_count(const struct debts *d);
 
-/** debts_close() - What is owed stays in the file. NULL is fine. */
+/** debts_close() - What is owed stays in the file; without that it is removed. NULL is fine. */
 void debts_close(struct debts *d);
 
 #endif

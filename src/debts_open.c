@@ -55,13 +55,12 @@ static int file_read(struct debts *d, struct journal *journal, struct debt_reade
 	return journal_read(journal, debt_reader_line, reader);
 }
 
-/* Whether what is there is of a daemon in another network namespace. */
-static bool file_foreign(struct debts *d)
+static struct debt_reader file_look(struct debts *d)
 {
 	struct debt_reader reader = { .home = &d->home };
 
-	journal_read(d->journal, debt_reader_home, &reader);
-	return reader.foreign;
+	journal_read(d->journal, debt_reader_look, &reader);
+	return reader;
 }
 
 /* The daemon before us may be about to end. */
@@ -70,12 +69,21 @@ static int file_claim(struct debts *d)
 	int error = journal_claim(d->journal);
 
 	for (int i = 0; i < HOLDER_MS / HOLDER_STEP_MS && error == -EBUSY; i++) {
-		if (file_foreign(d))
+		/* In another network namespace it is none before us. */
+		if (file_look(d).foreign)
 			break;
 		nanosleep(&(struct timespec){ .tv_nsec = HOLDER_STEP_MS * 1000000L }, NULL);
 		error = journal_claim(d->journal);
 	}
 	return error;
+}
+
+/* Whether a daemon of another network namespace owes what is there, or may. */
+static bool file_foreign(struct debts *d)
+{
+	struct debt_reader look = file_look(d);
+
+	return look.foreign && (look.count || look.damaged);
 }
 
 /* The first file that nobody holds, and that is not another namespace's. */
@@ -93,17 +101,20 @@ static int file_choose(struct debts *d)
 	return error;
 }
 
-static void damage_say(struct debts *d, struct journal *journal, const struct debt_reader *reader)
+/* Return: 0, or −errno where lines are damaged and the file is the only one that has them. */
+static int damage_keep(struct debts *d, struct journal *journal, const struct debt_reader *reader)
 {
 	int error;
 
 	if (!reader->damaged)
-		return;
+		return 0;
 	error = journal_set_aside(journal);
 	debts_say(d, "%s: %zu lines cannot be read, the first is line %zu; stop commands owed "
-		  "there are not run%s%s%s", journal_path(journal), reader->damaged,
-		  reader->first, error ? "" : ", the file is kept as ",
-		  error ? "" : journal_aside_path(journal), error ? "" : " to be looked at");
+		  "there are not run, %s %s%s%s", journal_path(journal), reader->damaged,
+		  reader->first, error ? "and no copy can be kept as" : "the file is kept as",
+		  journal_aside_path(journal), error ? ": " : " to be looked at",
+		  error ? strerror(-error) : "");
+	return error;
 }
 
 static void unusable_say(struct debts *d, const char *why)
@@ -120,7 +131,7 @@ static void debts_read(struct debts *d, uint64_t now_ms)
 
 	d->last_number = reader.last;
 	debt_reader_end(&reader);
-	damage_say(d, d->journal, &reader);
+	damage_keep(d, d->journal, &reader);
 	if (error)
 		unusable_say(d, error == -EPERM ? "it or its folder is not ours alone to write" :
 						  strerror(-error));
@@ -137,8 +148,11 @@ static int name_wanted(const struct dirent *entry)
 	return len > end && !strcmp(entry->d_name + len - end, suffix);
 }
 
-/* Take over what the file says, all or nothing. Return: whether it is to be removed. */
-static bool other_read(struct debts *d, struct journal *other, uint64_t now_ms)
+/*
+ * Take over what the file says, all or nothing.
+ * @lone: whether it is the only one that has what is damaged
+ */
+static bool other_read(struct debts *d, struct journal *other, uint64_t now_ms, bool *lone)
 {
 	struct debt_reader reader = { .now_ms = now_ms, .adopting = true };
 	int error = file_read(d, other, &reader);
@@ -153,7 +167,7 @@ static bool other_read(struct debts *d, struct journal *other, uint64_t now_ms)
 		return false;
 	}
 	owed = debt_reader_end(&reader);
-	damage_say(d, other, &reader);
+	*lone = damage_keep(d, other, &reader);
 	if (owed)
 		debts_say(d, "%s: no knockd has it; %zu stop commands owed there are taken over",
 			  journal_path(other), owed);
@@ -165,18 +179,19 @@ static void other_adopt(struct debts *d, const char *name, uint64_t now_ms)
 {
 	size_t before = d->table.count;
 	struct journal *other;
+	bool lone = true, read;
 
 	if (journal_open(&other, d->place.folder, name))
 		return;
-	if (!journal_claim(other) && other_read(d, other, now_ms)) {
-		d->taken = other;
-		if (d->table.count > before)
-			debts_recover(d, now_ms);
-		else
-			debts_taken_remove(d);
-	} else {
+	read = !journal_claim(other) && other_read(d, other, now_ms, &lone);
+	if (lone)
 		journal_close(other);
-	}
+	else
+		d->taken = other;
+	if (read && d->table.count > before)
+		debts_recover(d, now_ms);
+	else
+		debts_taken_remove(d);
 }
 
 /* Where our file cannot take more, the others are left to who comes next. */
@@ -207,9 +222,10 @@ int debts_open(struct debts **out, const struct debts_place *place, uint64_t now
 	if (getrandom(&d->table.seed, sizeof(d->table.seed), GRND_NONBLOCK) < 0)
 		d->table.seed = now_ms;
 	error = file_choose(d);
-	if (error == -EUSERS) {
-		unusable_say(d, "too many others are in use");
+	if (error == -EUSERS && !debts_name(d, 1)) {
+		unusable_say(d, "this and all others of its name are other daemons'");
 	} else if (error) {
+		d->unusable = true;
 		debts_close(d);
 		return error;
 	} else {

@@ -13,7 +13,7 @@ struct debts {
 	unsigned int name;     /* which of its names the file has, from 1 */
 	struct journal *taken; /* another's, of which all is ours, to be removed once ours has it */
 	struct debt_home home;
-	bool unusable;       /* the file is another's, or cannot be read */
+	bool unusable;       /* the file is another's, or was not read */
 	bool failed;         /* the last line could not be kept, and that was said */
 	uint64_t retry_ms;
 	size_t lines;        /* of the file */

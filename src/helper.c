@@ -291,6 +291,15 @@ static void pid_file_remove(struct helper *h)
 
 /* ---- what doors ask for ---- */
 
+/* Doors that are not in the config are gone, unless another may come back. */
+static void doors_settle(struct helper *h)
+{
+	const struct guarding *g = &h->guard;
+
+	if (h->commands && !g->refused && !datapath_on_trial(g->dp))
+		commands_follow(h->commands, g->conf);
+}
+
 /* From now on the doors of the config in force are meant, if its file is the one that we have. */
 static void tasks_turn(struct helper *h)
 {
@@ -302,6 +311,7 @@ static void tasks_turn(struct helper *h)
 	if (!h->tasks || in_force->map[MAP_tasks] < 0)
 		return;
 	commands_limit(h->commands, g->conf);
+	doors_settle(h);
 	error = tasks_follow(h->tasks, in_force, g->refused ? &unknown : g->conf);
 	if (error)
 		say(h, "no commands are run: %s", strerror(-error));
@@ -427,6 +437,7 @@ static bool order_obey(struct helper *h, const struct errand *errand)
 		break;
 	case HELPER_CONFIRM:
 		status = guard_confirm(g, &failure);
+		doors_settle(h);
 		break;
 	case HELPER_UNDO:
 		status = guard_undo(g, &failure);

@@ -95,9 +95,12 @@ static int file_lock(int fd)
 /* Return: a descriptor of the file, locked; or −errno, −EAGAIN: it is another file by now. */
 static int file_hold(int folder, const char *name, int flags)
 {
-	int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags, 0600);
-	int error;
+	int mode = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags, error;
+	int fd = openat(folder, name, O_RDWR | mode, 0600);
 
+	/* To be held it need not be written to: that may be possible by and by. */
+	if (fd < 0 && errno == EROFS)
+		fd = openat(folder, name, O_RDONLY | mode, 0600);
 	if (fd < 0)
 		return -errno;
 	error = file_ours(fd, S_IFREG) ? file_lock(fd) : -EPERM;
@@ -148,7 +151,7 @@ int journal_remove(struct journal *j)
 	if (folder < 0)
 		return folder;
 	unlinkat(folder, j->fresh, 0);
-	if (unlinkat(folder, j->file, 0))
+	if (file_stands(j->fd, folder, j->file) && unlinkat(folder, j->file, 0))
 		error = -errno;
 	close(folder);
 	close(j->fd);
@@ -332,6 +335,11 @@ int journal_open(struct journal **out, const char *folder, const char *name)
 	j->file = j->path + strlen(folder) + 1;
 	*out = j;
 	return 0;
+}
+
+bool journal_held(const struct journal *j)
+{
+	return j->fd >= 0;
 }
 
 bool journal_writable(const struct journal *j)

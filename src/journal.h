@@ -17,7 +17,8 @@ struct journal;
 int journal_open(struct journal **out, const char *folder, const char *name);
 
 /**
- * journal_claim() - Hold the file that is there: nobody else can before journal_close().
+ * journal_claim() - Hold the file that is there, be it read-only: nobody else can before
+ * journal_close().
  * Return: 0; −EBUSY: it is held; −ENOENT: there is none; −EPERM where others could have written
  * there; or another −errno.
  */
@@ -47,7 +48,10 @@ int journal_replace(struct journal *j, int (*fill)(void *data, FILE *out), void 
  */
 int journal_set_aside(struct journal *j);
 
-/** journal_remove() - Remove the file, which is held, and let go of it. Return: 0 or −errno. */
+/**
+ * journal_remove() - Remove the file, which is held, unless another has taken its place; and let go
+ * of it. Return: 0 or −errno.
+ */
 int journal_remove(struct journal *j);
 
 /** journal_put() - One line of @fill. */
@@ -59,6 +63,9 @@ void journal_put(FILE *out, const char *line);
  * nothing can be added before it succeeds again.
  */
 int journal_add(struct journal *j, const char *line, bool durably);
+
+/** journal_held() - Whether the file is there, and is held. */
+bool journal_held(const struct journal *j);
 
 /** journal_writable() - Whether journal_add() can add. */
 bool journal_writable(const struct journal *j);

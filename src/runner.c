@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -33,6 +32,8 @@ struct runner {
 
 /* ---- in the child: nothing that is not safe after fork() ---- */
 
+enum { GATE = STDERR_FILENO + 1 };
+
 static void signals_reset(void)
 {
 	/* The kernel's own form of struct sigaction, whose zeros are SIG_DFL: the C library keeps
@@ -46,36 +47,43 @@ static void signals_reset(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Nothing but 0, 1 and 2 outlives the beginning of the program. */
-static void descriptors_reset(long limit)
+/*
+ * Nothing is left but 0, 1, 2 and the gate, which the beginning of the program closes. It may be
+ * long in coming, and is not to keep a lock for so long.
+ */
+static void descriptors_reset(int gate, long limit)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null;
 
+	if (gate != GATE) {
+		dup3(gate, GATE, O_CLOEXEC);
+		close(gate);
+	}
+	if (close_range(GATE + 1, ~0U, 0))
+		for (int fd = GATE + 1; fd < limit; fd++)
+			close(fd);
+	null = open("/dev/null", O_RDWR);
 	dup2(null, STDIN_FILENO);
 	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			dup2(null, fd);
-	if (!close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC))
-		return;
-	for (int fd = STDERR_FILENO + 1; fd < limit; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (null > STDERR_FILENO)
+		close(null);
 }
 
 static void child_run(const struct command *command, char *const *script, int gate, long limit)
 {
 	int error;
 
-	/* Out of the way of 0, 1 and 2, should they be free. */
-	gate = fcntl(gate, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	setsid();
-	descriptors_reset(limit);
+	descriptors_reset(gate, limit);
 	signals_reset();
 	execve(command->argv[0], command->argv, command->environment);
 	/* A script without its #! line: a shell would run it, as 0.8 did. */
 	if (errno == ENOEXEC)
 		execve(script[0], script, command->environment);
 	error = errno;
-	while (write(gate, &error, sizeof(error)) < 0 && errno == EINTR)
+	while (write(GATE, &error, sizeof(error)) < 0 && errno == EINTR)
 		;
 	_exit(127);
 }

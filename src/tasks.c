@@ -145,7 +145,7 @@ int tasks_follow(struct tasks *t, const struct generation *g, const struct conf 
 /* ---- what is asked for ---- */
 
 /*
- * The time of the grant that an order gave, in ms; 0: it is what the door gives by itself, whose
+ * The time of the grant that an opening gave, in ms; 0: it is what the door gives by itself, whose
  * commands may have another time.
  */
 static uint64_t order_time_ms(const struct tasks *t, const struct event *event,
@@ -177,7 +177,7 @@ static void task_handle(void *data, const void *record, size_t size)
 		say(t, "%s: %s: no command was run: no knockd ran when it opened",
 		    address_text(&event->source).text, door->name);
 	else if (event->kind == EVENT_OPENED)
-		commands_opened(t->commands, door, &event->source,
+		commands_opened(t->commands, door, &event->source, event->until,
 				order_time_ms(t, event, door));
 }
 

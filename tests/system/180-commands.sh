@@ -136,6 +136,12 @@ cat >>"$T/knockd.conf" <<END
 	One_Time_Sequences = $T/shared
 	Command = $T/note brother %IP%
 	TCPFlags = fin,!syn
+[brief]
+	Sequence = 7311,7312
+	Open = 23
+	Open_Time = 2
+	Start_Command = $T/note brief-start %IP%
+	Stop_Command = $T/note brief-stop %IP%
 END
 printf ' 7801,7802\n 7901,7902\n' >"$T/shared"
 knockd_start
@@ -143,6 +149,16 @@ ctl open both 192.0.2.78 2s >/dev/null
 expect "a door that is opened for two seconds" wait_for 3 ran_times 1 "both-start 192.0.2.78"
 expect "is stopped after them, not after its own time" wait_for 6 ran_times 1 \
 	"both-stop 192.0.2.78"
+ctl open brief 192.0.2.79 1h >/dev/null
+expect "one that is opened for an hour" wait_for 3 ran_times 1 "brief-start 192.0.2.79"
+ctl open brief 192.0.2.79 >/dev/null
+expect "and then for its usual time is stopped after that" wait_for 6 ran_times 1 \
+	"brief-stop 192.0.2.79"
+ctl open brief 192.0.2.80 0 >/dev/null
+expect "one that is opened until it is closed" wait_for 3 ran_times 1 "brief-start 192.0.2.80"
+sed -i '/^\[brief\]/,$d' "$T/knockd.conf"
+ctl reload >/dev/null
+expect "is stopped when a reload removes it" wait_for 3 ran_times 1 "brief-stop 192.0.2.80"
 knock_at $SERVER4 7801 7802
 expect "a sequence that opened one door is marked" wait_for 3 grep -qx '#7801,7802' "$T/shared"
 expect "the other door of its list goes on, too" wait_for 3 logged_since \
@@ -167,3 +183,4 @@ expect "and ran nothing that is not its own" ran_times 1 "long-stop $CLIENT4"
 rmdir "${PINS}b" 2>/dev/null || true
 knockd_stop
 expect "a daemon of another name runs what is owed" ran_times 2 "long-stop $CLIENT4"
+expect_equal "a daemon that owes nothing leaves no file" "$(ls "$T/state")" ""

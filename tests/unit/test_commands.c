@@ -93,6 +93,16 @@ int pipe2(int ends[2], int flags)
 	return step_end(syscall(SYS_pipe2, ends, flags));
 }
 
+/* Where this is set, a program is long in coming: until the file is there. */
+static const char *exec_gate;
+
+int execve(const char *path, char *const argv[], char *const environment[])
+{
+	for (int i = 0; exec_gate && access(exec_gate, F_OK) && i < 20000; i++)
+		usleep(1000);
+	return (int)syscall(SYS_execve, path, argv, environment);
+}
+
 /* ---- a place, a clock, a log ---- */
 
 enum { PATIENCE_S = 20 };
@@ -157,6 +167,7 @@ static int place_make(void **state)
 	clock_ms = 7000000;
 	steps_left = 0;
 	fork_fails = false;
+	exec_gate = NULL;
 	/* A command that nobody ends is a failure, and no reason to wait for ever. */
 	alarm(6 * PATIENCE_S);
 	place_open(&place);
@@ -197,12 +208,14 @@ static void order_from(struct place *place, const char *address, uint64_t time_m
 {
 	struct source source = source_of(address);
 
-	commands_opened(place->c, &place->door, &source, time_ms);
+	commands_opened(place->c, &place->door, &source, true, time_ms);
 }
 
 static void open_from(struct place *place, const char *address)
 {
-	order_from(place, address, 0);
+	struct source source = source_of(address);
+
+	commands_opened(place->c, &place->door, &source, false, 0);
 }
 
 static void close_from(struct place *place, const char *address)
@@ -602,7 +615,7 @@ static void a_storm_of_openings_is_ten_starts_and_a_count(void **state)
 	door_commands(place, "exit 0", "exit 0");
 	for (uint32_t i = 0; i < 200000; i++) {
 		source.word_be[0] = htonl(0x0a000000 + i);
-		commands_opened(place->c, &place->door, &source, 0);
+		commands_opened(place->c, &place->door, &source, false, 0);
 	}
 	assert_int_equal(commands_owed(place->c), RATE_DOOR);
 	assert_int_equal(place->lines, RATE_DOOR + 1);
@@ -612,7 +625,7 @@ static void a_storm_of_openings_is_ten_starts_and_a_count(void **state)
 	/* The next second has its own ten; the hour after, each stop command runs. */
 	for (uint32_t i = 0; i < 12; i++) {
 		source.word_be[0] = htonl(0x0b000000 + i);
-		commands_opened(place->c, &place->door, &source, 0);
+		commands_opened(place->c, &place->door, &source, false, 0);
 	}
 	assert_int_equal(commands_owed(place->c), 2 * RATE_DOOR);
 	for (int i = 0; i < 20 && commands_owed(place->c); i++) {
@@ -620,6 +633,55 @@ static void a_storm_of_openings_is_ten_starts_and_a_count(void **state)
 		clock_move(place, 10000);
 	}
 	children_end(place);
+	assert_int_equal(commands_owed(place->c), 0);
+}
+
+static void other_commands_after_a_reload_run_beside_the_former(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\n");
+	serve_until(place, waits_for, "10000");
+	clock_move(place, 4000);
+	door_commands(place, "echo up >>$DONE", "echo down >>$DONE");
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\nup\n");
+	children_end(place);
+	assert_int_equal(commands_owed(place->c), 2);
+	/* Either is put off by its own, whichever is the later. */
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	assert_int_equal(commands_owed(place->c), 2);
+	door_commands(place, "echo up >>$DONE", "echo down >>$DONE");
+	clock_move(place, 1000);
+	open_from(place, "192.0.2.1");
+	clock_move(place, 9000);
+	expect_done(place, "+192.0.2.1\nup\n-192.0.2.1\n");
+	clock_move(place, 1000);
+	expect_done(place, "+192.0.2.1\nup\n-192.0.2.1\ndown\n");
+}
+
+static void a_close_stops_what_former_commands_began_as_well(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	children_end(place);
+	/* What is left of the door owes nothing, and runs all the same. */
+	clock_move(place, 1000);
+	door_commands(place, "echo alone >>$DONE", NULL);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\nalone\n");
+	door_commands(place, "echo up >>$DONE", "echo down >>$DONE");
+	open_from(place, "192.0.2.1");
+	children_end(place);
+	close_from(place, "192.0.2.1");
+	children_end(place);
+	assert_true(has_done(place, "-192.0.2.1\n"));
+	assert_true(has_done(place, "down\n"));
 	assert_int_equal(commands_owed(place->c), 0);
 }
 
@@ -699,7 +761,7 @@ static void a_line_that_is_too_long_is_cut_and_said(void **state)
 	commands_limit(place->c, &place->conf);
 	for (uint32_t i = 0; i < 1030; i++) {
 		source.word_be[0] = htonl(0x0a000000 + i);
-		commands_opened(place->c, &place->door, &source, 0);
+		commands_opened(place->c, &place->door, &source, false, 0);
 		clock_ms += 100;
 	}
 	clock_move(place, 1000);
@@ -802,6 +864,48 @@ static void an_order_has_its_own_time(void **state)
 	expect_done(place, "+192.0.2.1\n-192.0.2.1\n");
 }
 
+static void an_order_for_the_usual_time_ends_one_for_longer(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	for (int again = 0; again < 2; again++) {
+		order_from(place, "192.0.2.1", again ? COMMANDS_NEVER : 3600000);
+		expect_done(place, "+192.0.2.1\n");
+		children_end(place);
+		order_from(place, "192.0.2.1", 0);
+		assert_int_equal(commands_wait_ms(place->c), 10000);
+	}
+	clock_move(place, 10000);
+	expect_done(place, "+192.0.2.1\n-192.0.2.1\n");
+}
+
+static void an_order_is_for_all_who_share_the_grant(void **state)
+{
+	struct place *place = *state;
+
+	place->conf.grant_prefix6 = 64;
+	commands_limit(place->c, &place->conf);
+	door_commands(place, START, STOP);
+	order_from(place, "2001:db8:0:1::5", COMMANDS_NEVER);
+	order_from(place, "2001:db8:0:2::5", COMMANDS_NEVER);
+	children_end(place);
+	assert_int_equal(commands_wait_ms(place->c), -1);
+	/* The grant is his as well, and ends in three seconds. */
+	order_from(place, "2001:db8:0:1::6", 3000);
+	children_end(place);
+	clock_move(place, 3000);
+	children_end(place);
+	assert_true(has_done(place, "-2001:db8:0:1::5\n"));
+	assert_true(has_done(place, "-2001:db8:0:1::6\n"));
+	assert_int_equal(commands_owed(place->c), 1);
+	/* Or later than his own would have. */
+	order_from(place, "2001:db8:0:1::7", 2000);
+	order_from(place, "2001:db8:0:1::8", 60000);
+	children_end(place);
+	assert_int_equal(commands_wait_ms(place->c), 60000);
+}
+
 static void an_order_without_end_is_stopped_when_it_is_closed(void **state)
 {
 	struct place *place = *state;
@@ -880,6 +984,68 @@ static void a_door_that_closes_is_stopped_at_once(void **state)
 	assert_int_equal(place->lines, 4);
 }
 
+static void who_is_stopped_before_his_turn_never_starts(void **state)
+{
+	struct place *place = *state;
+
+	place->conf.max_commands = 0;
+	commands_limit(place->c, &place->conf);
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	open_from(place, "192.0.2.2");
+	close_from(place, "192.0.2.1");
+	assert_int_equal(commands_owed(place->c), 1);
+	expect_said(place, "192.0.2.1: ssh: command not run: closed while it waited in line\n");
+	place->conf.max_commands = 32;
+	commands_limit(place->c, &place->conf);
+	commands_serve(place->c);
+	expect_done(place, "+192.0.2.2\n");
+	clock_move(place, 1000);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.2\n+192.0.2.1\n");
+}
+
+static void what_waits_for_the_close_of_a_door_that_is_gone_is_due(void **state)
+{
+	struct place *place = *state;
+
+	door_commands(place, START, STOP);
+	order_from(place, "192.0.2.1", COMMANDS_NEVER);
+	expect_done(place, "+192.0.2.1\n");
+	children_end(place);
+	open_from(place, "192.0.2.2");
+	expect_done(place, "+192.0.2.1\n+192.0.2.2\n");
+	serve_until(place, waits_for, "10000");
+	commands_follow(place->c, &place->conf);
+	assert_int_equal(commands_wait_ms(place->c), 10000);
+	/* What has its own time keeps it. */
+	place->door.ordinal = 1;
+	commands_follow(place->c, &place->conf);
+	expect_done(place, "+192.0.2.1\n+192.0.2.2\n-192.0.2.1\n");
+	assert_false(was_said(place, "timeout"));
+	assert_int_equal(commands_owed(place->c), 1);
+	/* A door without commands is not told of, be it closed. */
+	place->door.ordinal = 0;
+	order_from(place, "192.0.2.2", COMMANDS_NEVER);
+	door_commands(place, NULL, NULL);
+	commands_follow(place->c, &place->conf);
+	expect_done(place, "+192.0.2.1\n+192.0.2.2\n-192.0.2.1\n-192.0.2.2\n");
+	/* Its start command may still run, or wait for its turn. */
+	door_commands(place, "sleep 0.2; " START, STOP);
+	order_from(place, "192.0.2.3", COMMANDS_NEVER);
+	place->conf.max_commands = 0;
+	commands_limit(place->c, &place->conf);
+	order_from(place, "192.0.2.4", COMMANDS_NEVER);
+	place->conf.max_commands = 32;
+	commands_limit(place->c, &place->conf);
+	place->conf.door_count = 0;
+	commands_follow(place->c, &place->conf);
+	serve_until(place, has_done, "-192.0.2.3\n");
+	assert_false(has_done(place, "192.0.2.4"));
+	children_end(place);
+	assert_int_equal(commands_owed(place->c), 0);
+}
+
 static bool nothing_is_owed(struct place *place, const char *what)
 {
 	(void)what;
@@ -947,6 +1113,55 @@ static uint64_t clock_real(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+static void what_could_not_be_kept_is_tried_again_in_time(void **state)
+{
+	struct place *place = *state;
+	char fresh[128];
+
+	snprintf(fresh, sizeof(fresh), "%s/eth0.owed.new", place->folder);
+	assert_int_equal(mkdir(place->folder, 0700), 0);
+	assert_int_equal(mkdir(fresh, 0700), 0);
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	expect_done(place, "+192.0.2.1\n");
+	children_end(place);
+	assert_true(was_said(place, "a crash would lose"));
+	assert_int_equal(commands_wait_ms(place->c), 1000);
+	assert_int_equal(rmdir(fresh), 0);
+	place->said[0] = '\0';
+	clock_move(place, 1000);
+	assert_true(was_said(place, "kept again"));
+	assert_int_equal(commands_wait_ms(place->c), 9000);
+}
+
+static void a_program_that_is_long_in_coming_holds_nothing(void **state)
+{
+	struct place *place = *state;
+	char gate[96], file[128];
+
+	snprintf(gate, sizeof(gate), "%s/gate", place->top);
+	snprintf(file, sizeof(file), "%s/eth0.owed", place->folder);
+	exec_gate = gate;
+	door_commands(place, START, STOP);
+	open_from(place, "192.0.2.1");
+	exec_gate = NULL;
+	commands_close(place->c);
+	/* As soon as it is on its way; nobody tells when that is. */
+	for (int tries = 0; tries < 1000; tries++) {
+		int fd = open(file, O_RDWR | O_CLOEXEC), error = flock(fd, LOCK_EX | LOCK_NB);
+
+		close(fd);
+		if (!error)
+			break;
+		usleep(1000);
+	}
+	place_open(place);
+	assert_int_equal(commands_owed(place->c), 1);
+	close(open(gate, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_true(wait(NULL) > 0);
+	assert_true(was_done(place, "+192.0.2.1\n"));
 }
 
 static void what_hangs_at_the_end_stays_owed_and_is_said(void **state)
@@ -1246,6 +1461,8 @@ int main(void)
 		TEST(an_opening_while_it_is_being_stopped_waits_for_that),
 		TEST(a_door_without_stop_command_runs_once_a_second_and_source),
 		TEST(a_storm_of_openings_is_ten_starts_and_a_count),
+		TEST(other_commands_after_a_reload_run_beside_the_former),
+		TEST(a_close_stops_what_former_commands_began_as_well),
 		TEST(no_more_run_at_once_than_allowed_and_closing_comes_first),
 		TEST(start_commands_that_hang_do_not_keep_stop_commands_from_their_time),
 		TEST(a_line_that_is_too_long_is_cut_and_said),
@@ -1253,13 +1470,19 @@ int main(void)
 		TEST(a_command_over_its_time_may_end_by_itself),
 		TEST(a_failed_fork_is_said_and_a_stop_command_tried_again),
 		TEST(an_order_has_its_own_time),
+		TEST(an_order_for_the_usual_time_ends_one_for_longer),
+		TEST(an_order_is_for_all_who_share_the_grant),
 		TEST(an_order_without_end_is_stopped_when_it_is_closed),
 		TEST(an_order_while_the_start_command_runs_counts_from_its_end),
 		TEST(all_who_share_a_grant_are_stopped_with_it),
 		TEST(a_door_that_closes_is_stopped_at_once),
+		TEST(who_is_stopped_before_his_turn_never_starts),
+		TEST(what_waits_for_the_close_of_a_door_that_is_gone_is_due),
 		TEST(a_stop_command_is_paid_once_it_has_begun),
 		TEST(a_door_that_closes_and_opens_again_stays_open),
 		TEST(at_the_end_all_that_is_owed_runs),
+		TEST(what_could_not_be_kept_is_tried_again_in_time),
+		TEST(a_program_that_is_long_in_coming_holds_nothing),
 		TEST(what_hangs_at_the_end_stays_owed_and_is_said),
 		TEST(what_an_earlier_daemon_owed_is_run_late_or_in_its_time),
 		TEST(another_name_goes_on_with_what_is_owed),

@@ -8,12 +8,14 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "debt_line.h"
@@ -22,6 +24,27 @@
 #include "process.h"
 
 enum { NOW = 5000000 };
+
+/* ---- a file system that can be read-only ---- */
+
+static bool read_only;
+
+int openat(int folder, const char *name, int flags, ...)
+{
+	va_list arguments;
+	mode_t mode;
+
+	if (read_only && flags & (O_ACCMODE | O_CREAT)) {
+		errno = EROFS;
+		return -1;
+	}
+	va_start(arguments, flags);
+	mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	return (int)syscall(SYS_openat, folder, name, flags, mode);
+}
+
+/* ---- a place ---- */
 
 struct place {
 	char top[64], folder[96], file[128];
@@ -38,11 +61,22 @@ static void line_hear(void *data, const char *line)
 	snprintf(place->said + used, sizeof(place->said) - used, "%s\n", line);
 }
 
+static void file_size_limit(rlim_t size)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size == RLIM_INFINITY ? limit.rlim_max : size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 static int place_make(void **state)
 {
 	static struct place place;
 
 	place = (struct place){ .top = "/tmp/knockd-debts-XXXXXX" };
+	read_only = false;
+	file_size_limit(RLIM_INFINITY);
 	assert_non_null(mkdtemp(place.top));
 	snprintf(place.folder, sizeof(place.folder), "%s/var/lib", place.top);
 	snprintf(place.file, sizeof(place.file), "%s/eth0.owed", place.folder);
@@ -95,11 +129,22 @@ static struct debt *debt_put(struct debts *d, const char *door, const char *addr
 	return debt;
 }
 
+static void debt_note(void *data, struct debt *debt)
+{
+	struct debt **found = data;
+
+	if (!*found)
+		*found = debt;
+}
+
+/* The latest of them, or NULL. */
 static struct debt *debt_get(struct debts *d, const char *door, const char *address)
 {
 	struct source source = source_of(address);
+	struct debt *debt = NULL;
 
-	return debts_find(d, door, 0, &source);
+	debts_each(d, door, 0, &source, 128, debt_note, &debt);
+	return debt;
 }
 
 static void file_put(const char *path, const char *text)
@@ -124,6 +169,39 @@ static char *file_get(const char *path)
 	return text;
 }
 
+static void folder_make(struct place *place)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "mkdir -p -m 700 %s", place->folder);
+	assert_int_equal(system(command), 0);
+}
+
+static bool file_is_there(struct place *place, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s.owed", place->folder, name);
+	return !access(path, F_OK);
+}
+
+/* What is in the file by now, as the next daemon would find it. */
+static void expect_copy_owes(struct place *place, size_t count)
+{
+	struct place copy = *place;
+	char command[512];
+	struct debts *d;
+
+	snprintf(copy.folder, sizeof(copy.folder), "%s/copy", place->top);
+	snprintf(command, sizeof(command), "cp -rp %s %s", place->folder, copy.folder);
+	assert_int_equal(system(command), 0);
+	d = debts_of(&copy, NOW);
+	assert_int_equal(debts_count(d), count);
+	debts_close(d);
+	snprintf(command, sizeof(command), "rm -r %s", copy.folder);
+	assert_int_equal(system(command), 0);
+}
+
 /* ---- the table ---- */
 
 static void a_debt_is_found_by_door_ordinal_and_address(void **state)
@@ -136,16 +214,19 @@ static void a_debt_is_found_by_door_ordinal_and_address(void **state)
 	struct debt *latest;
 
 	four.stream = 7;
-	assert_ptr_equal(debts_find(d, "ssh", 0, &four), first);
-	assert_ptr_equal(debts_find(d, "ssh", 1, &four), second);
-	assert_ptr_equal(debts_find(d, "ssh", 0, &mapped), third);
-	assert_null(debts_find(d, "ssh", 2, &four));
-	assert_null(debts_find(d, "web", 0, &four));
+	assert_ptr_equal(debts_find(d, "ssh", 0, &four, "a"), first);
+	assert_ptr_equal(debts_find(d, "ssh", 1, &four, "b"), second);
+	assert_ptr_equal(debts_find(d, "ssh", 0, &mapped, "c"), third);
+	assert_null(debts_find(d, "ssh", 2, &four, "a"));
+	assert_null(debts_find(d, "web", 0, &four, "a"));
+	assert_null(debts_find(d, "ssh", 0, &four, "b"));
 	/* Another, while the first one's stop command runs. */
 	assert_false(debts_stopping(d, first));
-	debts_change(d, first, DEBT_STOPPING, NOW, NOW);
 	latest = debts_add(d, "ssh", 0, &four, "d", NOW);
-	assert_ptr_equal(debts_find(d, "ssh", 0, &four), latest);
+	assert_ptr_equal(debts_find(d, "ssh", 0, &four, "a"), first);
+	debts_change(d, first, DEBT_STOPPING, NOW, NOW);
+	assert_null(debts_find(d, "ssh", 0, &four, "a"));
+	assert_ptr_equal(debts_find(d, "ssh", 0, &four, "d"), latest);
 	assert_true(debts_stopping(d, latest));
 	debts_drop(d, first, NOW);
 	assert_false(debts_stopping(d, latest));
@@ -199,7 +280,7 @@ static void there_is_room_for_65536_and_no_more(void **state)
 	/* Were a search a walk through all of them, this would take minutes. */
 	for (uint32_t i = 0; i < DEBTS_MAX; i++) {
 		source.word_be[0] = htonl(0x0a000000 + i);
-		assert_non_null(debts_find(d, "ssh", 0, &source));
+		assert_non_null(debts_find(d, "ssh", 0, &source, "x"));
 	}
 	debts_close(d);
 }
@@ -212,11 +293,12 @@ static void all_that_stand_can_be_made_due(void **state)
 	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 99000);
 	debt_put(d, "ssh", "192.0.2.3", "x", DEBT_NEVER);
 	debts_change(d, starting, DEBT_STARTING, DEBT_NEVER, NOW);
-	debts_hurry(d, NOW);
+	debts_hurry(d, NULL, NULL, NOW);
 	assert_int_equal(debts_next_ms(d), NOW);
 	debts_drop(d, debts_first(d, NOW), NOW);
 	debts_drop(d, debts_first(d, NOW), NOW);
-	assert_ptr_equal(debts_find(d, "ssh", 0, &starting->source), starting);
+	assert_true(starting->closed);
+	assert_ptr_equal(debt_get(d, "ssh", "192.0.2.1"), starting);
 	assert_null(debts_first(d, NOW));
 	debts_close(d);
 }
@@ -433,6 +515,54 @@ static void a_damaged_line_is_said_kept_and_never_run(void **state)
 	free(damaged);
 }
 
+/* Write two debts, of which the second is damaged, and nothing is by the name of its copy. */
+static void damaged_put(struct place *place, const char *name, bool copied)
+{
+	struct debts *d = debts_named(place, name, NOW);
+	char *text, path[160], aside[176];
+
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	debt_put(d, "ssh", "192.0.2.2", "rm /a/file", NOW);
+	debts_close(d);
+	snprintf(path, sizeof(path), "%s/%s.owed", place->folder, name);
+	snprintf(aside, sizeof(aside), "%s.damaged", path);
+	text = file_get(path);
+	memcpy(strstr(text, "/a/file"), "/b", 2);
+	file_put(path, text);
+	free(text);
+	if (!copied)
+		assert_int_equal(mkdir(aside, 0700), 0);
+}
+
+static void a_damaged_file_that_cannot_be_copied_is_said_to_be(void **state)
+{
+	struct place *place = *state;
+
+	damaged_put(place, "eth0", false);
+	debts_close(debts_of(place, NOW));
+	assert_int_equal(place->lines, 1);
+	assert_non_null(strstr(place->said, "no copy can be kept as"));
+	assert_non_null(strstr(place->said, "File exists"));
+	assert_null(strstr(place->said, "to be looked at"));
+}
+
+static void a_damaged_file_of_another_name_is_removed_only_where_a_copy_is_kept(void **state)
+{
+	struct place *place = *state;
+	struct debts *d;
+
+	for (int copied = 0; copied < 2; copied++) {
+		damaged_put(place, copied ? "eth1" : "eth2", copied);
+		d = debts_of(place, NOW);
+		assert_int_equal(debts_count(d), 1);
+		expect_copy_owes(place, 1);
+		debts_drop(d, debts_first(d, NOW), NOW);
+		debts_close(d);
+	}
+	assert_false(file_is_there(place, "eth1"));
+	assert_true(file_is_there(place, "eth2"));
+}
+
 static void lines_that_mean_nothing_are_damage(void **state)
 {
 	static const char *const lines[] = {
@@ -516,8 +646,8 @@ static void a_name_stays_in_its_folder(void **state)
 	snprintf(place->file, sizeof(place->file), "%s/.._a_b.owed", place->folder);
 	assert_int_equal(debts_open(&d, &where, NOW), 0);
 	debts_prepare(d, NOW);
-	debts_close(d);
 	assert_int_equal(stat(place->file, &file), 0);
+	debts_close(d);
 }
 
 /* The file cannot be used: that is said once, and everything goes on without it. */
@@ -574,14 +704,11 @@ static void a_folder_that_others_can_write_to_is_not_trusted(void **state)
 static void a_symbolic_link_is_not_followed(void **state)
 {
 	struct place *place = *state;
-	struct debts *d = debts_of(place, NOW);
 	char other[128], *text;
 
-	debts_prepare(d, NOW);
-	debts_close(d);
+	folder_make(place);
 	snprintf(other, sizeof(other), "%s/other", place->top);
 	file_put(other, "precious");
-	assert_int_equal(unlink(place->file), 0);
 	assert_int_equal(symlink(other, place->file), 0);
 	expect_without(place, "symbolic links");
 	text = file_get(other);
@@ -592,39 +719,10 @@ static void a_symbolic_link_is_not_followed(void **state)
 static void a_pipe_in_its_place_makes_nobody_wait(void **state)
 {
 	struct place *place = *state;
-	struct debts *d = debts_of(place, NOW);
 
-	debts_prepare(d, NOW);
-	debts_close(d);
-	assert_int_equal(unlink(place->file), 0);
+	folder_make(place);
 	assert_int_equal(mkfifo(place->file, 0600), 0);
 	expect_without(place, "not ours alone");
-}
-
-static void file_size_limit(rlim_t size)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = size == RLIM_INFINITY ? limit.rlim_max : size;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-/* What is in the file by now, as the next daemon would find it. */
-static void expect_copy_owes(struct place *place, size_t count)
-{
-	struct place copy = *place;
-	char command[512];
-	struct debts *d;
-
-	snprintf(copy.folder, sizeof(copy.folder), "%s/copy", place->top);
-	snprintf(command, sizeof(command), "cp -rp %s %s", place->folder, copy.folder);
-	assert_int_equal(system(command), 0);
-	d = debts_of(&copy, NOW);
-	assert_int_equal(debts_count(d), count);
-	debts_close(d);
-	snprintf(command, sizeof(command), "rm -r %s", copy.folder);
-	assert_int_equal(system(command), 0);
 }
 
 static void a_full_disk_is_said_once_and_made_good_later(void **state)
@@ -666,6 +764,60 @@ static void a_full_disk_is_said_once_and_made_good_later(void **state)
 	assert_int_equal(place->lines, 2);
 }
 
+static void what_could_not_be_written_is_tried_again_by_itself(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+
+	signal(SIGXFSZ, SIG_IGN);
+	debts_prepare(d, NOW);
+	assert_int_equal(debts_retry_ms(d), DEBT_NEVER);
+	file_size_limit(100);
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW + 9000);
+	assert_int_equal(debts_retry_ms(d), NOW + 1000);
+	debts_retry(d, NOW + 1000);
+	assert_int_equal(debts_retry_ms(d), NOW + 2000);
+	file_size_limit(RLIM_INFINITY);
+	expect_copy_owes(place, 0);
+	debts_retry(d, NOW + 2000);
+	assert_int_equal(debts_retry_ms(d), DEBT_NEVER);
+	assert_non_null(strstr(place->said, "kept again"));
+	expect_copy_owes(place, 1);
+	/* And once more in the end, whatever the time is. */
+	file_size_limit(100);
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 9000);
+	file_size_limit(RLIM_INFINITY);
+	debts_close(d);
+	expect_copy_owes(place, 2);
+}
+
+static void a_read_only_file_is_held_until_it_can_be_written(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW), *other;
+
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	debts_close(d);
+	read_only = true;
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	assert_non_null(strstr(place->said, "Read-only file system"));
+	/* It is nobody else's, even so. */
+	other = debts_named(place, "eth1", NOW);
+	assert_int_equal(debts_count(other), 0);
+	debts_close(other);
+	debts_drop(d, debts_first(d, NOW), NOW);
+	debt_put(d, "ssh", "192.0.2.2", "x", NOW + 9000);
+	read_only = false;
+	debts_retry(d, NOW + 1000);
+	debts_close(d);
+	assert_false(file_is_there(place, "eth0.2"));
+	d = debts_of(place, NOW);
+	assert_int_equal(debts_count(d), 1);
+	assert_non_null(debt_get(d, "ssh", "192.0.2.2"));
+	debts_close(d);
+}
+
 static void a_file_that_cannot_be_replaced_is_still_added_to(void **state)
 {
 	struct place *place = *state;
@@ -690,14 +842,6 @@ static void a_file_that_cannot_be_replaced_is_still_added_to(void **state)
 
 /* ---- other daemons ---- */
 
-static void debts_prepare_folder(struct place *place)
-{
-	char command[160];
-
-	snprintf(command, sizeof(command), "mkdir -p -m 700 %s", place->folder);
-	assert_int_equal(system(command), 0);
-}
-
 static void debt_count(void *data, struct debt *debt)
 {
 	(void)debt;
@@ -714,7 +858,7 @@ static void other_put(struct place *place, const char *name, const struct debt_h
 	char line[DEBT_LINE_MAX], path[160];
 	FILE *out;
 
-	debts_prepare_folder(place);
+	folder_make(place);
 	snprintf(path, sizeof(path), "%s/%s.owed", place->folder, name);
 	out = fopen(path, "w");
 	assert_non_null(out);
@@ -724,14 +868,6 @@ static void other_put(struct place *place, const char *name, const struct debt_h
 	journal_put(out, line);
 	assert_int_equal(fclose(out), 0);
 	assert_int_equal(chmod(path, 0600), 0);
-}
-
-static bool file_is_there(struct place *place, const char *name)
-{
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s.owed", place->folder, name);
-	return !access(path, F_OK);
 }
 
 static struct debt_home home_here(void)
@@ -834,6 +970,95 @@ static void another_namespaces_file_is_left_alone(void **state)
 	assert_non_null(debt_get(d, "ssh", "192.0.2.3"));
 	debts_close(d);
 	assert_string_equal(place->said, "");
+}
+
+/* Whether a line, but the first, is in the file: a debt; and whether that is paid. */
+static void foreign_put(struct place *place, const char *name, bool owed, bool paid)
+{
+	struct debt_home home = home_here();
+	struct debt debt = { .number = 1 };
+	char line[DEBT_LINE_MAX], path[160];
+	FILE *out;
+
+	home.space++;
+	other_put(place, name, &home, "192.0.2.1");
+	snprintf(path, sizeof(path), "%s/%s.owed", place->folder, name);
+	out = fopen(path, owed ? "a" : "w");
+	assert_non_null(out);
+	if (!owed)
+		debt_line_home(line, &home);
+	else
+		debt_line_paid(line, &debt);
+	if (paid || !owed)
+		journal_put(out, line);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void another_namespaces_file_that_owes_nothing_is_taken(void **state)
+{
+	struct place *place = *state;
+
+	for (int paid = 0; paid < 2; paid++) {
+		struct debts *d;
+
+		foreign_put(place, "eth0", paid, paid);
+		d = debts_of(place, NOW);
+		debt_put(d, "ssh", "192.0.2.2", "x", NOW);
+		assert_false(file_is_there(place, "eth0.2"));
+		expect_copy_owes(place, 1);
+		debts_drop(d, debts_first(d, NOW), NOW);
+		debts_close(d);
+		assert_false(file_is_there(place, "eth0"));
+	}
+	assert_string_equal(place->said, "");
+}
+
+static void when_all_names_are_others_the_first_is_said(void **state)
+{
+	struct place *place = *state;
+
+	foreign_put(place, "eth0", true, false);
+	for (unsigned int i = 2; i <= 64; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "eth0.%u", i);
+		foreign_put(place, name, true, false);
+	}
+	debts_close(debts_of(place, NOW));
+	assert_int_equal(place->lines, 1);
+	assert_non_null(strstr(place->said, "/eth0.owed: this and all others of its name are"));
+	assert_true(file_is_there(place, "eth0"));
+	assert_true(file_is_there(place, "eth0.64"));
+}
+
+static void a_file_that_owes_nothing_is_removed_in_the_end(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW);
+
+	debt_put(d, "ssh", "192.0.2.1", "x", NOW);
+	debts_close(d);
+	assert_true(file_is_there(place, "eth0"));
+	d = debts_of(place, NOW);
+	debts_pay(d, debts_first(d, NOW), NOW);
+	debts_close(d);
+	assert_false(file_is_there(place, "eth0"));
+	assert_string_equal(place->said, "");
+}
+
+static void a_file_that_took_its_place_is_not_removed(void **state)
+{
+	struct place *place = *state;
+	struct debts *d = debts_of(place, NOW), *other;
+
+	debts_prepare(d, NOW);
+	assert_int_equal(unlink(place->file), 0);
+	other = debts_of(place, NOW);
+	debt_put(other, "ssh", "192.0.2.1", "x", NOW);
+	debts_close(d);
+	assert_true(file_is_there(place, "eth0"));
+	debts_close(other);
+	assert_true(file_is_there(place, "eth0"));
 }
 
 static void no_namespace_outlives_a_restart_of_the_host(void **state)
@@ -951,6 +1176,8 @@ int main(void)
 		TEST(after_a_restart_of_the_host_all_is_due),
 		TEST(a_torn_last_line_means_nothing),
 		TEST(a_damaged_line_is_said_kept_and_never_run),
+		TEST(a_damaged_file_that_cannot_be_copied_is_said_to_be),
+		TEST(a_damaged_file_of_another_name_is_removed_only_where_a_copy_is_kept),
 		TEST(lines_that_mean_nothing_are_damage),
 		TEST(the_file_stays_small),
 		TEST(small_steps_are_not_written),
@@ -960,11 +1187,17 @@ int main(void)
 		TEST(a_symbolic_link_is_not_followed),
 		TEST(a_pipe_in_its_place_makes_nobody_wait),
 		TEST(a_full_disk_is_said_once_and_made_good_later),
+		TEST(what_could_not_be_written_is_tried_again_by_itself),
+		TEST(a_read_only_file_is_held_until_it_can_be_written),
 		TEST(a_file_that_cannot_be_replaced_is_still_added_to),
 		TEST(what_another_name_owed_is_taken_over),
 		TEST(a_file_that_is_held_is_nobody_elses),
 		TEST(who_comes_between_look_and_first_debt_keeps_the_name),
 		TEST(another_namespaces_file_is_left_alone),
+		TEST(another_namespaces_file_that_owes_nothing_is_taken),
+		TEST(when_all_names_are_others_the_first_is_said),
+		TEST(a_file_that_owes_nothing_is_removed_in_the_end),
+		TEST(a_file_that_took_its_place_is_not_removed),
 		TEST(no_namespace_outlives_a_restart_of_the_host),
 		TEST(killed_before_the_other_file_was_removed_nothing_is_owed_twice),
 		TEST(what_cannot_be_written_stays_in_the_other_file),

@@ -175,6 +175,9 @@ static void the_stop_command_comes_with_the_end_of_the_grant_of_an_order(void **
 	assert_in_range(ms, 3599000, 3599010);
 	ms = stop_of(place, 0, NOW + 60 * HZ);
 	assert_in_range(ms, 60000, 60010);
+	/* Also when that is the usual one, which a knock would not make of it. */
+	assert_in_range(stop_of(place, 0, 0), 60000, 60010);
+	assert_int_equal(stop_of(place, 0, NOW + 30 * HZ), 10000);
 	/* Until closed. */
 	assert_int_equal(stop_of(place, 0, GRANT_FOREVER), -1);
 	/* By the time that we hear of it, it may be over. */
@@ -259,7 +262,8 @@ static void where_it_cannot_be_marked_no_door_of_the_file_honours_it(void **stat
 	struct place *place = *state;
 	char fresh[128];
 
-	file_put(place->list, " 7001,8001\n 7002,8002\n");
+	/* Nor in place, where there is no blank for the mark. */
+	file_put(place->list, "7001,8001\n7002,8002\n");
 	place->door[0].one_time_file = place->list;
 	place->door[1].one_time_file = place->list;
 	doors_load(place);
