@@ -68,15 +68,35 @@ static __always_inline struct grant_bucket *owner_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&grants, &slot);
 }
 
+static __always_inline __u64 *hash_slot(__u64 hash)
+{
+	__u32 slot = presence_slot(hash, settings.presence_shift);
+
+	return bpf_map_lookup_elem(&presence, &slot);
+}
+
+/* Whether anything of a source with this hash can be alive at @now. */
+static __always_inline bool hash_alive(__u64 hash, __u64 now)
+{
+	const __u64 *slot = hash_slot(hash);
+
+	return slot && presence_alive(slot, now);
+}
+
+/* Something of a source with this hash will be alive until @until. */
+static __always_inline void hash_extend(__u64 hash, __u64 until)
+{
+	__u64 *slot = hash_slot(hash);
+
+	if (slot)
+		presence_extend(slot, until);
+}
+
 /* A source's place in the tables of grants, when anything of it can be alive at @now. */
 static __always_inline bool source_present(const struct source *owner, __u64 now, __u64 *hash)
 {
-	const struct presence *p = table(&presence);
-
-	if (!p)
-		return false;
-	*hash = source_hash(p->key, owner);
-	return presence_alive(p, *hash, now);
+	*hash = source_hash(settings.hash_key, owner);
+	return hash_alive(*hash, now);
 }
 
 /*
@@ -217,17 +237,16 @@ static __always_inline bool flow_record(struct grant *grant, const struct flow *
 static __always_inline enum reason flow_admitted(const struct source *owner, __u64 hash,
 						 const struct flow *flow, __u32 area, __u64 now)
 {
-	struct presence *p = table(&presence);
 	struct grant_bucket *bucket = owner_bucket(hash);
 	struct flow_state *state;
 	struct grant *grant;
 
-	if (!p || !bucket)
+	if (!bucket)
 		return REASON_CLOSED;
 	state = bpf_map_lookup_elem(&flows, flow);
 	if (state && flow_alive(state, bucket, owner, hash, area, now)) {
 		if (state->seen != now) {
-			presence_extend(p, hash, now + settings.udp_idle);
+			hash_extend(hash, now + settings.udp_idle);
 			state->seen = now;
 		}
 		return REASON_FLOW;
@@ -235,7 +254,7 @@ static __always_inline enum reason flow_admitted(const struct source *owner, __u
 	grant = cell_grant(bucket, cell_admitting(owner, hash, area, now));
 	if (!grant)
 		return REASON_CLOSED;
-	presence_extend(p, hash, now + settings.udp_idle);
+	hash_extend(hash, now + settings.udp_idle);
 	flow_record(grant, flow, false, now);
 	return REASON_GRANTED;
 }

@@ -43,16 +43,15 @@ static __always_inline void grant_use_up(struct grant *grant, __u64 word,
 					 const struct source *owner, __u64 hash, __u64 now)
 {
 	__u64 until = now + GRANT_UNPAID_S * settings.second;
-	struct presence *p = table(&presence);
 	__u32 door = grant_door(word);
 	const struct door *d = door_at(door);
 	struct event *event;
 
-	if (!p || !d || grant_dead(word, now))
+	if (!d || grant_dead(word, now))
 		return;
 	if (door_has_flows(d) && until < flows_idle(now))
 		until = flows_idle(now);
-	presence_extend(p, hash, until);
+	hash_extend(hash, until);
 	if (__sync_val_compare_and_swap(&grant->word, word,
 					grant_word(door, owner->family == 6, true, until)) != word)
 		return;

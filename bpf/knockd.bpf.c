@@ -64,11 +64,10 @@ static __always_inline __u32 packet_class(const struct packet *p)
 /* What the config says of a port, or NULL where it has none. */
 static __always_inline const struct port *port_at(enum proto proto, __u32 number, __u32 class)
 {
-	const struct port *port = bpf_map_lookup_elem(&ports, &class);
-	__u32 index = number + (proto == PROTO_TCP ? 0 :
-				proto == PROTO_UDP ? 65536 : PORT_ICMP_FIRST);
+	__u32 index = class * PORT_COUNT + number +
+		      (proto == PROTO_TCP ? 0 : proto == PROTO_UDP ? 65536 : PORT_ICMP_FIRST);
 
-	return port ? table_at(port, index, PORT_COUNT, sizeof(*port)) : NULL;
+	return bpf_map_lookup_elem(&ports, &index);
 }
 
 /* DHCP of either family; its clients have sockets that no lookup finds. */
@@ -138,12 +137,10 @@ static __always_inline bool flags_knock(enum proto proto, __u8 flags, __u16 fami
 /* Whether anything of a packet's source can be alive. */
 static __always_inline bool source_known(const struct source *source, __u64 now)
 {
-	const struct presence *present = table(&presence);
-
-	return present && presence_alive(present, source_hash(present->key, source), now);
+	return hash_alive(source_hash(settings.hash_key, source), now);
 }
 
-/* What a frame is, as far as little thought tells. */
+/* What becomes of a frame, as far as little thought tells; a closed port has counted it. */
 enum glance { GLANCE_LONG, GLANCE_OTHER, GLANCE_CLOSED };
 
 /* Whether the address may be one of this host. */
@@ -155,10 +152,32 @@ static __always_inline bool address_maybe_ours(const __be32 word_be[4])
 }
 
 /*
+ * Whether a plain SYN to a protected port is closed: its source unknown, its destination ours, and
+ * nobody to be told. A flood is of such; where there is more to be asked the long way asks.
+ */
+static __always_inline bool plain_closed(const struct port *port, const __u8 *transport,
+					 __u16 family)
+{
+	struct source address;
+	__u64 now;
+
+	if (!(settings.plain & PLAIN_CLOSED) || surroundings.forwarding)
+		return false;
+	address = plain_destination(transport, family);
+	if (!address_maybe_ours(address.word_be))
+		return false;
+	now = bpf_jiffies64();
+	/* Two addresses at once are more than there are registers, and the stack is full. */
+	asm volatile("" : "+r"(transport));
+	address = plain_source(transport, family);
+	address = source_owner(&address);
+	return !source_known(&address, now) && port_refused_quietly(port, now);
+}
+
+/*
  * A plain packet to a port that the config does not name, and no knock, or by somebody who has
- * begun no sequence, is none of ours. A SYN to a protected port may be closed as easily: see
- * syn_closed(). @proto and @family are constants where this is called, so that each kind has code
- * of its own.
+ * begun no sequence, is none of ours. @proto and @family are constants where this is called, so
+ * that each kind has code of its own.
  */
 static __always_inline enum glance plain_glance(const __u8 *transport, enum proto proto,
 						__u8 flags, __u16 family)
@@ -170,7 +189,8 @@ static __always_inline enum glance plain_glance(const __u8 *transport, enum prot
 	if (!port || port->symbol)
 		return GLANCE_LONG;
 	if (port->guard)
-		return proto == PROTO_TCP && flags_start(flags) ? GLANCE_CLOSED : GLANCE_LONG;
+		return proto == PROTO_TCP && flags_start(flags) &&
+		       plain_closed(port, transport, family) ? GLANCE_CLOSED : GLANCE_LONG;
 	if (!flags_knock(proto, flags, family))
 		return GLANCE_OTHER;
 	if (ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
@@ -182,8 +202,6 @@ static __always_inline enum glance plain_glance(const __u8 *transport, enum prot
 static __always_inline enum glance transport_glance(const struct cursor *c, const __u8 *transport,
 						    __u8 type, __s32 len, __u16 family)
 {
-	if (!transport)
-		return GLANCE_LONG;
 	if (type == IPPROTO_TCP && plain_tcp(c, transport, len))
 		return plain_glance(transport, PROTO_TCP, transport[13] & 0x3f, family);
 	if (type == IPPROTO_UDP && plain_udp(c, transport, len))
@@ -199,57 +217,17 @@ static __always_inline enum glance frame_glance(const struct cursor *c)
 	__u8 type;
 	__s32 len;
 
-	if (settings.frames != FRAMES_ETHERNET || settings.remote_count)
+	if (!(settings.plain & PLAIN_OTHER))
 		return GLANCE_LONG;
 	if (ethertype == bpf_htons(ETH_P_IP)) {
 		transport = plain_ipv4(c, &type, &len);
-		return transport_glance(c, transport, type, len, 4);
+		return transport ? transport_glance(c, transport, type, len, 4) : GLANCE_LONG;
 	}
 	if (ethertype == bpf_htons(ETH_P_IPV6)) {
 		transport = plain_ipv6(c, &type, &len);
-		return transport_glance(c, transport, type, len, 6);
+		return transport ? transport_glance(c, transport, type, len, 6) : GLANCE_LONG;
 	}
 	return GLANCE_LONG;
-}
-
-/* A plain SYN, to a protected port: closed where its source is unknown and its destination ours. */
-static __always_inline bool plain_closed(const __u8 *transport, __u16 family)
-{
-	__u16 number = bpf_ntohs(((const __be16 *)transport)[1]);
-	const struct port *port = port_at(PROTO_TCP, number, 0);
-	struct source source = plain_source(transport, family);
-	struct source destination = plain_destination(transport, family);
-	struct source owner = source_owner(&source);
-	__u64 now = bpf_jiffies64();
-
-	if (!port || !port->guard || !address_maybe_ours(destination.word_be) ||
-	    source_known(&owner, now))
-		return false;
-	port_refused(port, &source, PROTO_TCP, number, REASON_CLOSED, now);
-	return true;
-}
-
-/*
- * Whether what frame_glance() calls CLOSED is. A flood is of such; where there is more to be asked
- * the long way is the one that asks. A function of its own, for what it keeps on its stack.
- */
-__noinline int syn_closed(struct xdp_md *ctx)
-{
-	struct cursor c = frame_cursor(ctx);
-	__be16 ethertype = plain_ethertype(&c);
-	const __u8 *transport;
-	__u8 type;
-	__s32 len;
-
-	if (settings.sources || settings.connections || settings.closed == CLOSED_RESET ||
-	    surroundings.forwarding)
-		return false;
-	if (ethertype == bpf_htons(ETH_P_IP)) {
-		transport = plain_ipv4(&c, &type, &len);
-		return transport && plain_tcp(&c, transport, len) && plain_closed(transport, 4);
-	}
-	transport = plain_ipv6(&c, &type, &len);
-	return transport && plain_tcp(&c, transport, len) && plain_closed(transport, 6);
 }
 
 /* Whether @word_be is an address of this host. */
@@ -285,19 +263,18 @@ static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct p
  */
 __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol, __u64 now)
 {
-	const struct presence *present = table(&presence);
 	struct knock knock = { .now = now, .symbol = symbol };
 	bool cleared = false;
 	__u32 class;
 
-	if (!p || !present)
+	if (!p)
 		return false;
 	class = packet_class(p);
 	if (!class && packet_is_foreign(ctx, p))
 		return false;
 	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
 		return false;
-	knock.hash = source_hash(present->key, &p->source);
+	knock.hash = source_hash(settings.hash_key, &p->source);
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
 		if (!packet_knocks(p, &settings.stream[i]) ||
 		    !packet_aims(p, &settings.stream[i], class))
@@ -535,7 +512,7 @@ int knockd_outer(struct xdp_md *ctx)
 
 	if (glance == GLANCE_OTHER)
 		return verdict_xdp(REASON_OTHER);
-	if (glance == GLANCE_CLOSED && syn_closed(ctx))
+	if (glance == GLANCE_CLOSED)
 		return verdict_xdp(REASON_CLOSED);
 	return verdict_xdp(packet_judge(ctx));
 }

@@ -13,17 +13,25 @@
 
 /* ---- config: written by the daemon before the programs run; too large is a config error ---- */
 
+/* struct port; the first PORT_COUNT are about this host. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PORT_COUNT); /* at load: for each host */
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__type(key, __u32);
+	__type(value, struct port);
+} ports SEC(".maps");
+
 /* A whole table as the one value of an array: one lookup, then plain indexing. */
 #define CONFIG_TABLE(name, size)                                                                   \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
-		__uint(max_entries, 1);   /* at load: one a class, of ports */                     \
+		__uint(max_entries, 1);                                                            \
 		__uint(key_size, sizeof(__u32));                                                   \
-		__uint(value_size, size); /* at load, but for ports */                             \
+		__uint(value_size, size); /* at load */                                            \
 		__uint(map_flags, BPF_F_RDONLY_PROG);                                              \
 	} name SEC(".maps")
 
-CONFIG_TABLE(ports, sizeof(struct port) * PORT_COUNT);
 CONFIG_TABLE(edges, sizeof(__u64));
 CONFIG_TABLE(states, sizeof(struct state));
 CONFIG_TABLE(matches, sizeof(struct match));
@@ -99,13 +107,13 @@ struct {
 	__type(value, struct grant_bucket);
 } grants SEC(".maps");
 
-/* See struct presence. Cannot be full; expires by itself. */
+/* Hash of a source → when nothing of it is alive any more. Cannot be full; expires by itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 1 << PRESENCE_BITS_MIN); /* at load: a power of two, by Max_Grants */
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct presence);
+	__type(value, __u64);
 } presence SEC(".maps");
 
 /* Door → grants given lately, the word described at QUOTA_COUNT_BITS. */

@@ -17,19 +17,16 @@ static __always_inline enum order_result order_open(const struct order_form *for
 {
 	bool ends = form->time && form->time < GRANT_FOREVER - now;
 	__u64 until = ends ? now + form->time : GRANT_FOREVER, hash;
-	struct presence *p = table(&presence);
 	struct source owner = source_owner(source);
 	__u32 door = form->door;
 	bool renewed = false;
 	struct event *event;
 
-	if (!p)
-		return ORDER_NO_DOOR;
-	hash = source_hash(p->key, &owner);
+	hash = source_hash(settings.hash_key, &owner);
 	if (!(d->flags & DOOR_GRANTS)) {
 		until = 0;
 	} else {
-		presence_extend(p, hash, until);
+		hash_extend(hash, until);
 		if (grant_give(door, d, &owner, hash, now, until, true, &renewed) != REASON_OPENED)
 			return ORDER_FULL;
 	}

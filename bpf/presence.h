@@ -18,7 +18,7 @@
 #endif
 
 /** source_hash() - 64 well-mixed bits of address and family; the stream does not count. */
-static __always_inline __u64 source_hash(const __u32 key[8], const struct source *source)
+static __always_inline __u64 source_hash(const volatile __u32 key[8], const struct source *source)
 {
 	__u64 sum = (__u64)(source->word_be[0] + key[0]) * (source->word_be[1] + key[1]) +
 		    (__u64)(source->word_be[2] + key[2]) * (source->word_be[3] + key[3]);
@@ -29,15 +29,17 @@ static __always_inline __u64 source_hash(const __u32 key[8], const struct source
 	return sum * ((__u64)key[5] << 32 | key[6] | 1);
 }
 
-static __always_inline __u32 presence_slot(__u64 hash)
+/** presence_slot() - The place in the table of presence; @shift as in struct settings. */
+static __always_inline __u32 presence_slot(__u64 hash, __u32 shift)
 {
-	return hash >> (64 - PRESENCE_BITS);
+	return hash >> shift;
 }
 
-/* The bucket of a source's grants, of @mask + 1. Shares bits with no presence slot. */
+/* The bucket of a source's grants, of @mask + 1. Shares bits with no slot of a small table of
+ * presence. */
 static __always_inline __u32 grant_slot(__u64 hash, __u32 mask)
 {
-	return hash >> (64 - PRESENCE_BITS - 24) & mask;
+	return hash >> (64 - PRESENCE_BITS_MIN - 24) & mask;
 }
 
 /* What distinguishes the owners of a recycled value of progress. */
@@ -46,31 +48,27 @@ static __always_inline __u32 progress_tag(__u64 hash)
 	return (hash >> 24 ^ hash) | 1; /* 0 is the tag of a value that nobody has used */
 }
 
-/** presence_alive() - Whether anything of a source with this hash can be alive at @now. */
-static __always_inline bool presence_alive(const struct presence *p, __u64 hash, __u64 now)
+/** presence_alive() - Whether anything of a source with this slot can be alive at @now. */
+static __always_inline bool presence_alive(const __u64 *slot, __u64 now)
 {
-	return p->until[presence_slot(hash)] > now >> PRESENCE_STEP_SHIFT;
+	return *(const volatile __u64 *)slot > now;
 }
 
 /**
- * presence_extend() - Something of a source with this hash will be alive until @until (jiffies).
+ * presence_extend() - Something of a source with this slot will be alive until @until (jiffies).
  *
  * To be called before that something can be seen. When too many CPUs want the same slot at once the
  * slot is set to the end of time: slow for a few sources, wrong for none.
  */
-static __always_inline void presence_extend(struct presence *p, __u64 hash, __u64 until)
+static __always_inline void presence_extend(__u64 *slot, __u64 until)
 {
-	__u32 *slot = &p->until[presence_slot(hash)];
-	__u64 step = (until >> PRESENCE_STEP_SHIFT) + 1;
-	__u32 new = step > ~0U ? ~0U : step;
-
 	for (int i = 0; i < 8; i++) {
-		__u32 old = *(volatile __u32 *)slot;
+		__u64 old = *(volatile __u64 *)slot;
 
-		if (old >= new || __sync_val_compare_and_swap(slot, old, new) == old)
+		if (old > until || __sync_val_compare_and_swap(slot, old, until + 1) == old)
 			return;
 	}
-	*(volatile __u32 *)slot = ~0U;
+	*(volatile __u64 *)slot = ~0ULL;
 }
 
 #endif

@@ -16,11 +16,11 @@ enum { STAGES_PER_SECOND = 10, OPENINGS_PER_SECOND = 100, PROGRESS_TRIES = 8, QU
 /* One knock, and all that its consequences need. */
 struct knock {
 	struct source source; /* with its stream */
+	__u32 id;
 	__u64 now;
 	__u64 hash;           /* of the source */
 	__u32 root;           /* the stream's */
 	__u32 symbol;         /* 0: a stray */
-	__u32 id;
 };
 
 static __always_inline bool automaton_open(struct automaton *a)
@@ -210,7 +210,6 @@ static __always_inline bool opening_take(__u32 door, const struct door *d, __u64
 /* The sequence of @door is complete: open it for the source of @k, and tell. */
 __noinline int door_open(const struct knock *k, __u32 door)
 {
-	struct presence *p = table(&presence);
 	const struct door *d = door_at(door);
 	struct event *event;
 	struct source owner;
@@ -219,17 +218,17 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	bool renewed = false, telling;
 	__u64 hash, until;
 
-	if (!k || !p || !d)
+	if (!k || !d)
 		return 0;
 	owner = source_owner(&k->source);
-	hash = source_hash(p->key, &owner);
+	hash = source_hash(settings.hash_key, &owner);
 	until = d->open_time ? k->now + d->open_time : GRANT_FOREVER;
 	if (!source_may_knock(&k->source, door)) {
 		reason = REASON_REFUSED_SOURCE;
 	} else if (!once_take(door, d)) {
 		reason = REASON_REFUSED_SPENT;
 	} else if (d->flags & DOOR_GRANTS) {
-		presence_extend(p, hash, until);
+		hash_extend(hash, until);
 		reason = grant_give(door, d, &owner, hash, k->now, until, false, &renewed);
 	} else {
 		until = 0;
@@ -401,13 +400,12 @@ __noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 hea
 /* One try to change @p by the knock; false when another CPU changed it meanwhile. */
 __noinline int progress_try(const struct knock *k, struct progress *p, struct step *step)
 {
-	struct presence *present = table(&presence);
 	struct automaton a;
 	__u64 word, own;
 	const struct state *start;
 	__u32 tag, root;
 
-	if (!k || !p || !step || !present || !automaton_open(&a))
+	if (!k || !p || !step || !automaton_open(&a))
 		return 0;
 	/* Read once: what the verifier knows of memory it forgets with each call. */
 	root = *(const volatile __u32 *)&k->root;
@@ -424,7 +422,7 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 		step->word = word_make(root, word_head(own), word_count(own), tag);
 	}
 	if (step->kind == STEP_ADVANCED || step->kind == STEP_REPEAT)
-		presence_extend(present, k->hash, k->now + start->timeout);
+		hash_extend(k->hash, k->now + start->timeout);
 	return step->word == word ||
 	       __sync_val_compare_and_swap(&p->word, word, step->word) == word;
 }
@@ -464,15 +462,12 @@ __noinline int progress_advance(const struct knock *k, const struct step *step)
  */
 static __always_inline bool progress_knock(struct knock *k)
 {
-	const struct presence *present = table(&presence);
 	struct step step = {};
 	struct progress *p;
 	bool begins;
 
-	if (!present)
-		return false;
 	begins = k->symbol && sequence_next(k->root, k->symbol, k->root) != k->root;
-	if (!begins && !presence_alive(present, k->hash, k->now))
+	if (!begins && !hash_alive(k->hash, k->now))
 		return false;
 	p = progress_fetch(k, begins);
 	if (!p)

@@ -44,6 +44,34 @@ static __always_inline int verdict_sk_lookup(enum reason reason)
 	return reason_acts(reason) == REASON_PASS ? SK_PASS : SK_DROP;
 }
 
+/* Count a packet that a protected port refused. */
+static __always_inline void port_count(const struct port *port)
+{
+	__u32 key = port->guard - 1;
+	__u64 *count = bpf_map_lookup_elem(&port_counters, &key);
+
+	if (count)
+		++*count;
+}
+
+/* Whether a report of what the port refused, the latest at @last, is due. */
+static __always_inline bool report_due(__u64 last, __u64 now)
+{
+	return !last || now - last >= 60 * settings.second;
+}
+
+/** port_refused_quietly() - As port_refused(), unless there is a report to make; whether not. */
+static __always_inline bool port_refused_quietly(const struct port *port, __u64 now)
+{
+	__u32 key = port->guard - 1;
+	const __u64 *last = bpf_map_lookup_elem(&port_reports, &key);
+
+	if (!last || report_due(*(const volatile __u64 *)last, now))
+		return false;
+	port_count(port);
+	return true;
+}
+
 /**
  * port_refused() - A protected port refused a packet: count it, and report the first in a minute.
  * @guard: the port's entry in the table of ports; its guard is not 0
@@ -53,17 +81,15 @@ static __always_inline void port_refused(const struct port *port, const struct s
 					 __u64 now)
 {
 	__u32 key = port->guard - 1;
-	__u64 *count = bpf_map_lookup_elem(&port_counters, &key);
 	__u64 *report = bpf_map_lookup_elem(&port_reports, &key);
 	struct event *event;
 	__u64 last;
 
-	if (count)
-		++*count;
+	port_count(port);
 	if (!report)
 		return;
 	last = *(volatile __u64 *)report;
-	if (last && now - last < 60 * settings.second)
+	if (!report_due(last, now))
 		return;
 	if (__sync_val_compare_and_swap(report, last, now) != last)
 		return;

@@ -123,6 +123,21 @@ int generation_map_info(const struct generation *g, enum generation_map map,
 	return g->map[map] < 0 ? -ENOENT : map_info(g->map[map], out);
 }
 
+/* All @count values at once, in the order of their indexes. */
+static int values_read(int map, void *values, __u32 count)
+{
+	__u32 *keys = malloc(count * sizeof(*keys)), batch, done = count;
+	int result = keys ? 0 : -ENOMEM;
+
+	if (!result && bpf_map_lookup_batch(map, NULL, &batch, keys, values, &done, NULL) &&
+	    errno != ENOENT) /* says that there are no more */
+		result = -errno;
+	if (!result && done != count)
+		result = -EIO;
+	free(keys);
+	return result;
+}
+
 int generation_values(const struct generation *g, enum generation_map map, void **out,
 		      size_t *size)
 {
@@ -137,12 +152,10 @@ int generation_values(const struct generation *g, enum generation_map map, void 
 	values = calloc(info.max_entries, info.value_size);
 	if (!values)
 		return -ENOMEM;
-	for (__u32 i = 0; i < info.max_entries; i++) {
-		if (bpf_map_lookup_elem(g->map[map], &i, values + (size_t)i * info.value_size)) {
-			result = -errno;
-			free(values);
-			return result;
-		}
+	result = values_read(g->map[map], values, info.max_entries);
+	if (result) {
+		free(values);
+		return result;
 	}
 	*out = values;
 	*size = (size_t)info.max_entries * info.value_size;
@@ -221,7 +234,7 @@ void generation_view(const struct generation *g, struct view_map part[VIEW_PARTS
 	static const enum generation_map parts[VIEW_PARTS] = {
 		[VIEW_SETTINGS] = MAP_settings, [VIEW_NAMES] = MAP_names,
 		[VIEW_STAGES] = MAP_stages, [VIEW_GRANTS] = MAP_grants,
-		[VIEW_PRESENCE] = MAP_presence, [VIEW_SHARED] = MAP_shared,
+		[VIEW_SHARED] = MAP_shared,
 		[VIEW_TRIAL] = MAP_trial, [VIEW_ABOUT] = MAP_about,
 	};
 

@@ -169,7 +169,7 @@ static int maps_size(const struct knockd_bpf *skel, const struct compiled *c)
 		__u64 value_size; /* 0: as it is */
 		__u32 entries;
 	} sizes[] = {
-		{ MAP_ports, 0, 1 + s->remote_count },
+		{ MAP_ports, 0, (1 + s->remote_count) * PORT_COUNT },
 		{ MAP_edges, (__u64)(s->edge_mask + 1) * sizeof(*c->edge), 1 },
 		{ MAP_states, s->state_count * sizeof(*c->state), 1 },
 		{ MAP_stages, s->state_count * sizeof(*c->stage), 1 },
@@ -184,6 +184,7 @@ static int maps_size(const struct knockd_bpf *skel, const struct compiled *c)
 		{ MAP_sources, 0, at_least_one(c->prefix_count) },
 		{ MAP_progress, 0, c->max_sources },
 		{ MAP_grants, 0, c->bucket_count },
+		{ MAP_presence, 0, 1U << (64 - s->presence_shift) },
 		{ MAP_quotas, 0, at_least_one(s->door_count) },
 		{ MAP_flows, 0, s->flows ? c->max_flows : 1 },
 		{ MAP_door_counters, 0, at_least_one(s->door_count) },
@@ -234,17 +235,16 @@ static int map_set(int map, const void *value)
 	return bpf_map_update_elem(map, &key, value, BPF_ANY) ? -errno : 0;
 }
 
-static int presence_key_draw(int map)
+/* Only the ports that the config names: the others are zero. */
+static int ports_fill(int map, const struct compiled *c)
 {
-	struct presence *presence = calloc(1, sizeof(*presence));
-	int error = -ENOMEM;
+	for (__u32 i = 0; i < (1 + c->settings.remote_count) * PORT_COUNT; i++) {
+		const struct port *port = &c->port[i];
 
-	if (!presence)
-		return error;
-	error = getrandom(presence->key, sizeof(presence->key), 0) == sizeof(presence->key) ?
-			map_set(map, presence) : -EIO;
-	free(presence);
-	return error;
+		if ((port->guard || port->symbol) && bpf_map_update_elem(map, &i, port, BPF_ANY))
+			return -errno;
+	}
+	return 0;
 }
 
 static int maps_fill(const struct generation *g, const struct compiled *c)
@@ -264,13 +264,8 @@ static int maps_fill(const struct generation *g, const struct compiled *c)
 		{ MAP_knockers, c->knockers },
 		{ MAP_trusts, c->trusts },
 	};
-	int error = 0;
+	int error = ports_fill(g->map[MAP_ports], c);
 
-	/* One value for this host, one for each other one. */
-	for (__u32 i = 0; i <= c->settings.remote_count && !error; i++)
-		if (bpf_map_update_elem(g->map[MAP_ports], &i,
-					c->port + (size_t)i * PORT_COUNT, BPF_ANY))
-			error = -errno;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables) && !error; i++)
 		error = map_set(g->map[tables[i].map], tables[i].value);
 	for (size_t i = 0; i < c->prefix_count && !error; i++)
@@ -339,7 +334,32 @@ static int clock_read(const struct knockd_bpf *skel, struct clock_reading *clock
 		       -errno : 0;
 }
 
-static void skeleton_set(struct knockd_bpf *skel, const struct load *load)
+/* See frame_glance() and plain_closed(). */
+static __u32 plain_of(const struct settings *s)
+{
+	if (s->frames != FRAMES_ETHERNET || s->remote_count)
+		return 0;
+	if (s->sources || s->connections || s->closed == CLOSED_RESET)
+		return PLAIN_OTHER;
+	return PLAIN_OTHER | PLAIN_CLOSED;
+}
+
+/* State that is handed on stays where its key has placed it. */
+static int hash_key_set(struct settings *settings, const struct generation *from)
+{
+	struct settings before;
+	int error;
+
+	if (!from)
+		return getrandom(settings->hash_key, sizeof(settings->hash_key), 0) ==
+		       sizeof(settings->hash_key) ? 0 : -EIO;
+	error = generation_settings(from, &before);
+	if (!error)
+		memcpy(settings->hash_key, before.hash_key, sizeof(settings->hash_key));
+	return error;
+}
+
+static int skeleton_set(struct knockd_bpf *skel, const struct load *load)
 {
 	/* Read-only from the loading on; until then it is ours to write. */
 	struct settings *settings = (struct settings *)&skel->rodata_settings->settings;
@@ -347,6 +367,7 @@ static void skeleton_set(struct knockd_bpf *skel, const struct load *load)
 	*settings = load->compiled->settings;
 	settings->frames = load->frames;
 	settings->inner = load->inner;
+	settings->plain = plain_of(settings);
 	bpf_program__set_autoload(skel->progs.knockd_inner, load->inner);
 	bpf_program__set_autoload(skel->progs.knockd_outer_trial, load->trial);
 	bpf_program__set_autoload(skel->progs.knockd_inner_trial, load->trial && load->inner);
@@ -354,6 +375,7 @@ static void skeleton_set(struct knockd_bpf *skel, const struct load *load)
 		bpf_program__set_flags(skel->progs.knockd_outer, BPF_F_XDP_HAS_FRAGS);
 		bpf_program__set_flags(skel->progs.knockd_outer_trial, BPF_F_XDP_HAS_FRAGS);
 	}
+	return hash_key_set(settings, load->from);
 }
 
 int load_generation(const struct load *load, struct generation *out, struct clock_reading *clock,
@@ -369,12 +391,13 @@ int load_generation(const struct load *load, struct generation *out, struct cloc
 	skel = knockd_bpf__open();
 	if (!skel)
 		return load_failed(-errno, failure);
-	skeleton_set(skel, load);
-	result = maps_size(skel, load->compiled);
+	result = skeleton_set(skel, load);
+	if (!result)
+		result = maps_size(skel, load->compiled);
 	if (!result)
 		result = maps_share(skel, load);
 	if (result) {
-		failure_set(failure, "cannot size the tables: %s", strerror(-result));
+		failure_set(failure, "cannot prepare the tables: %s", strerror(-result));
 		goto out;
 	}
 	result = knockd_bpf__load(skel);
@@ -387,8 +410,6 @@ int load_generation(const struct load *load, struct generation *out, struct cloc
 		result = generation_bind(&g);
 	if (!result)
 		result = maps_fill(&g, load->compiled);
-	if (!result && !load->from)
-		result = presence_key_draw(g.map[MAP_presence]);
 	if (!result)
 		result = clock_read(skel, clock);
 	if (result)

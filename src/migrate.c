@@ -35,12 +35,12 @@ struct part_kind {
 	int (*pass)(struct part *part);
 };
 
-enum { PARTS = 8 };
+enum { PART_PRESENCE, PART_GRANTS, PARTS = 9 };
 
 struct migration {
 	struct settings old, new;
 	struct part part[PARTS];
-	struct presence *presence;
+	__u64 *presence; /* of the new generation, mapped */
 	struct grant_bucket *old_cells, *new_cells; /* mapped; NULL: the same table */
 	__u64 now, began;
 	unsigned int unplaced, unkept;
@@ -52,6 +52,45 @@ struct migration {
 static int part_walk(struct part *part, bool (*each)(void *data, const void *key, void *value))
 {
 	return entries_walk(part->kind->map, part->from, part->to, each, part);
+}
+
+/* ---- presence ---- */
+
+static __u64 *hash_slot(const struct migration *m, __u64 hash)
+{
+	return &m->presence[presence_slot(hash, m->new.presence_shift)];
+}
+
+static void hash_extend(const struct migration *m, __u64 hash, __u64 until)
+{
+	presence_extend(hash_slot(m, hash), until);
+}
+
+/*
+ * A slot of the larger table is about the same sources as some of the smaller one's neighbours: it
+ * holds the latest of their times, they hold its. Nothing becomes shorter.
+ */
+static int presence_pass(struct part *part)
+{
+	const struct migration *m = part->m;
+	size_t size = part->from_entries * sizeof(__u64);
+	const __u64 *from = array_map(part->from, size);
+	__u32 more = 1, fewer = 1;
+
+	if (!from)
+		return -errno;
+	if (part->to_entries > part->from_entries)
+		more = part->to_entries / part->from_entries;
+	else
+		fewer = part->from_entries / part->to_entries;
+	for (__u32 i = 0; i < part->from_entries; i++) {
+		__u64 until = __atomic_load_n(&from[i], __ATOMIC_SEQ_CST);
+
+		for (__u32 j = 0; j < more && until > m->now; j++)
+			presence_extend(&m->presence[(__u64)i * more / fewer + j], until - 1);
+	}
+	array_unmap((void *)from, size);
+	return 0;
 }
 
 /* ---- grants ---- */
@@ -87,9 +126,9 @@ static void cell_bring(struct migration *m, struct grant_bucket *brought,
 	}
 	owner_cut(&owner, m->new.grant_mask6_be);
 	memcpy(cell->address_be, owner.word_be, sizeof(cell->address_be));
-	hash = source_hash(m->presence->key, &owner);
+	hash = source_hash(m->new.hash_key, &owner);
 	/* Whoever has a cell is present, and is before anybody sees the cell. */
-	presence_extend(m->presence, hash, grant_expiry(cell->word));
+	hash_extend(m, hash, grant_expiry(cell->word));
 	slot = grant_slot(hash, m->new.bucket_mask);
 	if (!cell_put(&wanted[slot], cell, m->now)) {
 		m->unplaced++;
@@ -265,12 +304,12 @@ static bool progress_bring(void *data, const void *key, void *value)
 	struct migration *m = part->m;
 	const struct source *source = key;
 	const struct progress *old = value;
-	__u64 hash = source_hash(m->presence->key, source);
+	__u64 hash = source_hash(m->new.hash_key, source);
 	__u64 owner = (hash + source->stream * 0x9e3779b97f4a7c15ULL) | 1;
 	struct progress new;
 	struct mark *mark;
 
-	if (!old->word || !presence_alive(m->presence, hash, m->now))
+	if (!old->word || !presence_alive(hash_slot(m, hash), m->now))
 		return false;
 	if (!m->second) {
 		marks_set(part->brought, owner, old->word);
@@ -300,7 +339,7 @@ static struct grant_bucket *owner_bucket(const struct migration *m, struct grant
 					 const struct settings *settings, struct source *owner)
 {
 	owner_cut(owner, settings->grant_mask6_be);
-	return &cells[grant_slot(source_hash(m->presence->key, owner), settings->bucket_mask)];
+	return &cells[grant_slot(source_hash(m->new.hash_key, owner), settings->bucket_mask)];
 }
 
 /*
@@ -336,8 +375,7 @@ static bool flow_remask(struct part *part, const struct flow *flow, const struct
 		return false;
 	}
 	owner_cut(&source, m->new.grant_mask6_be);
-	presence_extend(m->presence, source_hash(m->presence->key, &source),
-			state->seen + m->new.udp_idle);
+	hash_extend(m, source_hash(m->new.hash_key, &source), state->seen + m->new.udp_idle);
 	return true;
 }
 
@@ -456,8 +494,9 @@ static int counters_pass(struct part *part)
 
 /* ---- the whole ---- */
 
-/* Grants first: flows ask for them. */
+/* Presence first: progress asks for it. Then grants: flows ask for them. */
 static const struct part_kind part_kinds[PARTS] = {
+	{ MAP_presence, presence_pass },
 	{ MAP_grants, grants_pass },
 	{ MAP_flows, flows_pass },
 	{ MAP_progress, progress_pass },
@@ -524,21 +563,12 @@ static int grants_open(struct migration *m, const struct part *part)
 	return m->new_cells ? 0 : -errno;
 }
 
-/* The table whose key decides where grants are; both generations must have the same. */
-static int presence_open(struct migration *m, const struct generation *from,
-			 const struct generation *to)
+static int presence_open(struct migration *m, const struct part *part)
 {
-	struct bpf_map_info old, new;
-	int error = generation_map_info(from, MAP_presence, &old);
-
-	if (!error)
-		error = generation_map_info(to, MAP_presence, &new);
-	if (error)
-		return error;
-	if (old.id != new.id || old.type != BPF_MAP_TYPE_ARRAY ||
-	    old.value_size != sizeof(struct presence))
+	if (part->from_entries != 1ULL << (64 - m->old.presence_shift) ||
+	    part->to_entries != 1ULL << (64 - m->new.presence_shift))
 		return -EINVAL;
-	m->presence = array_map(from->map[MAP_presence], sizeof(*m->presence));
+	m->presence = array_map(part->to, part->to_entries * sizeof(*m->presence));
 	return m->presence ? 0 : -errno;
 }
 
@@ -554,10 +584,14 @@ static int migration_open(struct migration *m, const struct generation *from,
 	m->remasked = !masks_equal(&m->old, &m->new);
 	for (int i = 0; i < 4; i++)
 		m->narrowed |= m->new.grant_mask6_be[i] & ~m->old.grant_mask6_be[i];
-	error = presence_open(m, from, to);
+	/* One hash places the state of both. */
+	if (memcmp(m->old.hash_key, m->new.hash_key, sizeof(m->old.hash_key)))
+		return -EINVAL;
 	for (int i = 0; i < PARTS && !error; i++)
 		error = part_open(&m->part[i], m, &part_kinds[i], from, to);
-	return error ? error : grants_open(m, &m->part[0]);
+	if (!error)
+		error = presence_open(m, &m->part[PART_PRESENCE]);
+	return error ? error : grants_open(m, &m->part[PART_GRANTS]);
 }
 
 /* One pass over all parts; the first failure is told, what can be brought is. */
@@ -617,9 +651,9 @@ void migration_end(struct migration *m)
 {
 	if (!m)
 		return;
-	array_unmap(m->old_cells, m->part[0].from_entries * sizeof(*m->old_cells));
-	array_unmap(m->new_cells, m->part[0].to_entries * sizeof(*m->new_cells));
-	array_unmap(m->presence, sizeof(*m->presence));
+	array_unmap(m->old_cells, m->part[PART_GRANTS].from_entries * sizeof(*m->old_cells));
+	array_unmap(m->new_cells, m->part[PART_GRANTS].to_entries * sizeof(*m->new_cells));
+	array_unmap(m->presence, m->part[PART_PRESENCE].to_entries * sizeof(*m->presence));
 	for (int i = 0; i < PARTS; i++)
 		free(m->part[i].brought);
 	free(m);

@@ -30,7 +30,6 @@ static bool sizes_fit(const struct view *view)
 	const struct settings *s = view_settings(view);
 
 	return part_holds(view, VIEW_SETTINGS, 1, sizeof(*s)) &&
-	       part_holds(view, VIEW_PRESENCE, 1, sizeof(struct presence)) &&
 	       part_holds(view, VIEW_SHARED, 1, sizeof(struct shared)) &&
 	       part_holds(view, VIEW_TRIAL, 1, sizeof(struct trial_term)) &&
 	       part_holds(view, VIEW_ABOUT, 1, sizeof(struct about)) &&
@@ -189,10 +188,9 @@ static bool cell_copy(const struct grant *cell, struct grant *copy)
 static const struct grant_bucket *bucket_of(const struct view *view, const struct source *owner)
 {
 	const struct grant_bucket *bucket = view->part[VIEW_GRANTS].at;
-	const struct presence *presence = view->part[VIEW_PRESENCE].at;
+	const struct settings *s = view_settings(view);
 
-	return &bucket[grant_slot(source_hash(presence->key, owner),
-				  view_settings(view)->bucket_mask)];
+	return &bucket[grant_slot(source_hash(s->hash_key, owner), s->bucket_mask)];
 }
 
 __u64 view_grant_until(const struct view *view, const struct source *source, __u32 door)

@@ -15,7 +15,7 @@
 #include "knockd/reason.h"
 
 #ifndef KNOCKD_LAYOUT
-#define KNOCKD_LAYOUT 2 /* of everything below that outlives a program; raise it on any change */
+#define KNOCKD_LAYOUT 3 /* of everything below that outlives a program; raise it on any change */
 #endif
 
 /* Transport protocols as the tables number them. */
@@ -30,10 +30,10 @@ struct source {
 };
 
 /*
- * ---- ports: what the config says of each port; values of PORT_COUNT of these ----
+ * ---- ports: what the config says of each port; an array, PORT_COUNT of these a host ----
  *
- * The first value is about this host's own addresses; the others are about the hosts of
- * settings.remote, in its order.
+ * The first are about this host's own addresses; then come those of each host of settings.remote,
+ * in its order.
  */
 
 struct port {
@@ -138,7 +138,7 @@ struct path {
 	__u64 until;   /* jiffies. In force: 0; removed: progress may hold it up to then; free: it
 	                  means nothing since then, 0: it never did */
 	__u32 parent;  /* state; itself at a root */
-	__u32 port;    /* index in a table of ports of the latest knock; 0 at a root */
+	__u32 port;    /* index in ports of the latest knock, as of one host; 0 at a root */
 	__u32 timeout; /* jiffies; longest Seq_Timeout of its stream */
 	__u8 used;     /* 0: the number is free, and all but until is zero */
 	__u8 zero[3];
@@ -200,19 +200,14 @@ struct grant_bucket {
 	struct grant cell[GRANT_CELLS];
 };
 
-/* ---- presence: who can have progress or a grant at all ---- */
-
 /*
- * until[hash of the source] is the latest time at which any progress or grant of a source with that
- * hash can be alive, in steps of 256 jiffies, rounded up. A source whose time has passed has none,
- * and no other table is asked. The key is drawn when the table is made and lives as long as it.
+ * ---- presence: who can have progress, a grant or a flow at all; array, slot → __u64 ----
+ *
+ * A slot holds the jiffy from which on nothing of any source whose hash leads to it can be alive. A
+ * source whose time has come has nothing, and no other table is asked.
  */
-enum { PRESENCE_BITS = 16, PRESENCE_SLOTS = 1 << PRESENCE_BITS, PRESENCE_STEP_SHIFT = 8 };
 
-struct presence {
-	__u32 key[8];
-	__u32 until[PRESENCE_SLOTS];
-};
+enum { PRESENCE_BITS_MIN = 16 };
 
 /* ---- flows: LRU hash ---- */
 
@@ -372,8 +367,14 @@ struct stream {
 /* How the frames of the guarded interfaces begin. */
 enum frames { FRAMES_ETHERNET, FRAMES_IP, FRAMES_MIXED };
 
+enum plain {
+	PLAIN_OTHER = 1,  /* what is none of ours */
+	PLAIN_CLOSED = 2, /* what a protected port refuses, the source being unknown */
+};
+
 struct settings {
 	__u32 frames;         /* enum frames; MIXED: surroundings say which device has which */
+	__u32 plain;          /* enum plain: which packets need no long way */
 	__u32 inner;          /* 1: the inner door stands */
 	__u32 closed;         /* enum closed_action */
 	__u32 stream_count;
@@ -390,6 +391,9 @@ struct settings {
 	__u32 set_count;      /* sets of sources; set 0 is everyone else */
 	__u32 guard_count;    /* protected ports */
 	__u32 bucket_mask;    /* buckets of grants, less one */
+	__u32 presence_shift; /* of a source's hash, to its slot of presence */
+	__u32 hash_key[8];    /* secret, drawn when nothing is handed on; lives as long as the state
+	                         that it places */
 	__u32 sources;        /* 1: some Trust or Knock_From is configured */
 	__u32 icmp;           /* 1: some sequence has an ICMP knock */
 	__u32 flows;          /* 1: some door has flows, or counts connections */

@@ -41,7 +41,8 @@ struct scene {
 
 	struct setup setup;
 	struct world *world;
-	struct presence *presence, *presence_before; /* as it is, and before anybody knocks */
+	__u64 *presence, *presence_before; /* as it is, and before anybody knocks */
+	struct settings settings;
 	struct grant_bucket *bucket;
 };
 
@@ -146,11 +147,17 @@ static inline void *map_memory(const struct world *w, enum generation_map map)
 	return memory;
 }
 
+static inline size_t presence_size(const struct scene *scene)
+{
+	return generation_map_size(&scene->world->generation, MAP_presence);
+}
+
 /** scene_open() - Load the scene's config, and knock for all that it holds. */
 static inline void scene_open(struct runs *r, struct scene *scene)
 {
 	scene->setup.conf = scene_conf(scene);
 	scene->world = world_of(&scene->setup);
+	must(!generation_settings(&scene->world->generation, &scene->settings), "no settings");
 	scene->presence = map_memory(scene->world, MAP_presence);
 	scene->bucket = map_memory(scene->world, MAP_grants);
 	world_look(scene->world);
@@ -161,14 +168,14 @@ static inline void scene_open(struct runs *r, struct scene *scene)
 		scene_talk(r, scene);
 	}
 	events_read(scene->world);
-	scene->presence_before = malloc(sizeof(*scene->presence_before));
+	scene->presence_before = malloc(presence_size(scene));
 	must(scene->presence_before, "no memory");
-	*scene->presence_before = *scene->presence;
+	memcpy(scene->presence_before, scene->presence, presence_size(scene));
 }
 
 static inline void scene_close(struct scene *scene)
 {
-	munmap(scene->presence, sizeof(*scene->presence));
+	munmap(scene->presence, presence_size(scene));
 	munmap(scene->bucket, generation_map_size(&scene->world->generation, MAP_grants));
 	free(scene->presence_before);
 	free((char *)scene->setup.conf);
@@ -196,17 +203,18 @@ static inline void knockers_forget(const struct scene *scene)
 	for (__u32 i = 0; i < KNOCKERS; i++) {
 		struct grant_bucket *bucket;
 		__u64 hash;
+		__u32 slot;
 
 		source.word_be[w->family == 4 ? 0 : 3] = htonl(SOURCES_KNOCKING + i);
 		bpf_map_delete_elem(w->generation.map[MAP_progress], &source);
-		hash = source_hash(scene->presence->key, &source);
+		hash = source_hash(scene->settings.hash_key, &source);
+		slot = presence_slot(hash, scene->settings.presence_shift);
 		bucket = &scene->bucket[grant_slot(hash, buckets - 1)];
 		for (int cell = 0; cell < GRANT_CELLS; cell++)
 			if (!grant_differs(&bucket->cell[cell], bucket->cell[cell].word, &source,
 					   grant_family(&source)))
 				memset(&bucket->cell[cell], 0, sizeof(bucket->cell[cell]));
-		scene->presence->until[presence_slot(hash)] =
-			scene->presence_before->until[presence_slot(hash)];
+		scene->presence[slot] = scene->presence_before[slot];
 	}
 	must(!bpf_map_update_elem(w->generation.map[MAP_quotas], &door, &none, BPF_ANY),
 	     "cannot give a quota back");

@@ -12,6 +12,7 @@
 #include "network.h"
 
 #include <linux/bpf.h>
+#include <sys/mman.h>
 
 #include "knockd/abi.h"
 #include "knockd.skel.h"
@@ -310,12 +311,17 @@ static inline void value_zero(void *value, __u64 size)
 	memset(value, 0, size);
 }
 
-static inline void presence_empty(void *value, __u64 by)
+/* Everything that is marked as present, @by jiffies earlier; ~0: nothing is any more. */
+static inline void presence_age(struct world *w, __u64 by)
 {
-	struct presence *p = value;
+	size_t size = generation_map_size(&w->generation, MAP_presence);
+	__u64 *slot = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   w->generation.map[MAP_presence], 0);
 
-	(void)by;
-	memset(p->until, 0, sizeof(p->until));
+	assert_ptr_not_equal(slot, MAP_FAILED);
+	for (size_t i = 0; i < size / sizeof(*slot); i++)
+		slot[i] -= slot[i] < by ? slot[i] : by;
+	munmap(slot, size);
 }
 
 static inline void events_read(struct world *w)
@@ -363,7 +369,7 @@ static inline void world_reset(struct world *w, int family)
 	table_walk(skel->maps.flows, NULL, 0);
 	for (size_t i = 0; i < sizeof(zeroed) / sizeof(*zeroed); i++)
 		table_walk(zeroed[i], value_zero, bpf_map__value_size(zeroed[i]));
-	table_walk(skel->maps.presence, presence_empty, 0);
+	presence_age(w, ~0ULL);
 	network_forward(false);
 	world_look(w);
 	events_read(w);
@@ -412,15 +418,6 @@ static inline void grants_age(void *value, __u64 by)
 static inline void flow_age(void *value, __u64 by)
 {
 	((struct flow_state *)value)->seen -= by;
-}
-
-static inline void presence_age(void *value, __u64 by)
-{
-	struct presence *p = value;
-
-	for (int i = 0; i < PRESENCE_SLOTS; i++)
-		if (p->until[i] && p->until[i] != ~0U)
-			p->until[i] -= by >> PRESENCE_STEP_SHIFT;
 }
 
 static inline void report_age(void *value, __u64 by)
@@ -477,7 +474,7 @@ static inline void time_pass(struct world *w, __u64 seconds)
 	table_walk(skel->maps.progress, progress_age, by);
 	table_walk(skel->maps.grants, grants_age, by);
 	table_walk(skel->maps.flows, flow_age, by);
-	table_walk(skel->maps.presence, presence_age, by);
+	presence_age(w, by);
 	table_walk(skel->maps.port_reports, report_age, by);
 	table_walk(skel->maps.shared, limits_age, seconds);
 	table_walk(skel->maps.trial, deadline_age, by);

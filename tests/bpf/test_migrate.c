@@ -70,7 +70,11 @@ static void mask6(unsigned int prefix, __be32 out[4])
 			  0xff << (8 - prefix % 8);
 }
 
-static struct settings settings_of(const struct plan *plan)
+/*
+ * A generation's settings. Its table of presence may be of another size than that of @before, which
+ * it then has to itself; the hash is the same.
+ */
+static struct settings settings_of(const struct plan *plan, const struct settings *before)
 {
 	struct settings s = {
 		.door_count = plan->doors,
@@ -78,9 +82,12 @@ static struct settings settings_of(const struct plan *plan)
 		.bucket_mask = or_one(plan->buckets) - 1,
 		.udp_idle = IDLE,
 		.second = SECOND,
+		.presence_shift = 64 - 8 - any(4),
 	};
 
 	mask6(plan->prefix6 ? plan->prefix6 : 128, s.grant_mask6_be);
+	for (int i = 0; i < 8; i++)
+		s.hash_key[i] = before ? before->hash_key[i] : any(~0U);
 	return s;
 }
 
@@ -102,31 +109,26 @@ static void value_set(int map, __u32 index, const void *value)
 	assert_int_equal(bpf_map_update_elem(map, &index, value, BPF_ANY), 0);
 }
 
-static void presence_fill(int map)
+static __u32 slots_of(const struct settings *s)
 {
-	struct presence *p = calloc(1, sizeof(*p));
-
-	for (int i = 0; i < 8; i++)
-		p->key[i] = any(~0U);
-	value_set(map, 0, p);
-	free(p);
+	return 1U << (64 - s->presence_shift);
 }
 
-/* A generation with all that migration asks for; @before: whose presence it has. */
-static struct generation generation_make(const struct plan *plan, const struct generation *before)
+/* A generation with all that migration asks for. */
+static struct generation generation_make(const struct plan *plan, const struct settings *settings)
 {
-	struct settings settings = settings_of(plan);
 	const struct {
 		enum generation_map map;
 		enum bpf_map_type type;
 		size_t key, value;
 		__u32 entries;
 	} made[] = {
-		{ MAP_settings, BPF_MAP_TYPE_ARRAY, 4, sizeof(settings), 1 },
+		{ MAP_settings, BPF_MAP_TYPE_ARRAY, 4, sizeof(*settings), 1 },
 		{ MAP_names, BPF_MAP_TYPE_ARRAY, 4,
 		  or_one(plan->doors) * sizeof(struct door_name), 1 },
 		{ MAP_doors, BPF_MAP_TYPE_ARRAY, 4, or_one(plan->doors) * sizeof(struct door), 1 },
-		{ MAP_ports, BPF_MAP_TYPE_ARRAY, 4, PORT_COUNT * sizeof(struct port), 1 },
+		{ MAP_ports, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct port), PORT_COUNT },
+		{ MAP_presence, BPF_MAP_TYPE_ARRAY, 4, 8, slots_of(settings) },
 		{ MAP_grants, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct grant_bucket),
 		  or_one(plan->buckets) },
 		{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(struct source),
@@ -145,13 +147,7 @@ static struct generation generation_make(const struct plan *plan, const struct g
 	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
 		g.map[made[i].map] = map_new(made[i].type, made[i].key, made[i].value,
 					     made[i].entries);
-	value_set(g.map[MAP_settings], 0, &settings);
-	if (before) {
-		g.map[MAP_presence] = dup(before->map[MAP_presence]);
-	} else {
-		g.map[MAP_presence] = map_new(BPF_MAP_TYPE_ARRAY, 4, sizeof(struct presence), 1);
-		presence_fill(g.map[MAP_presence]);
-	}
+	value_set(g.map[MAP_settings], 0, settings);
 	return g;
 }
 
@@ -160,7 +156,7 @@ struct table {
 	struct generation g;
 	struct settings settings;
 	struct grant_bucket *bucket;
-	struct presence *presence;
+	__u64 *presence;
 };
 
 static void *map_open(const struct generation *g, enum generation_map map)
@@ -174,9 +170,13 @@ static void *map_open(const struct generation *g, enum generation_map map)
 
 static struct table table_make(const struct plan *plan, const struct table *before)
 {
-	struct table t = { .g = generation_make(plan, before ? &before->g : NULL) };
+	struct table t = { .settings = settings_of(plan, before ? &before->settings : NULL) };
 
-	t.settings = settings_of(plan);
+	t.g = generation_make(plan, &t.settings);
+	if (before && slots_of(&before->settings) == slots_of(&t.settings)) {
+		close(t.g.map[MAP_presence]);
+		t.g.map[MAP_presence] = dup(before->g.map[MAP_presence]);
+	}
 	t.bucket = map_open(&t.g, MAP_grants);
 	t.presence = map_open(&t.g, MAP_presence);
 	return t;
@@ -185,7 +185,7 @@ static struct table table_make(const struct plan *plan, const struct table *befo
 static void table_free(struct table *t)
 {
 	munmap(t->bucket, generation_map_size(&t->g, MAP_grants));
-	munmap(t->presence, sizeof(*t->presence));
+	munmap(t->presence, slots_of(&t->settings) * sizeof(*t->presence));
 	generation_close(&t->g);
 }
 
@@ -202,8 +202,15 @@ static struct source owner_of(const struct table *t, const struct source *source
 
 static struct grant_bucket *bucket_of(const struct table *t, const struct source *owner)
 {
-	return &t->bucket[grant_slot(source_hash(t->presence->key, owner),
+	return &t->bucket[grant_slot(source_hash(t->settings.hash_key, owner),
 				     t->settings.bucket_mask)];
+}
+
+/* A source's slot of presence. */
+static __u64 *slot_of(const struct table *t, const struct source *source)
+{
+	return &t->presence[presence_slot(source_hash(t->settings.hash_key, source),
+					  t->settings.presence_shift)];
 }
 
 /* The word of @source's unexpired cell for @door, 0 when there is none that programs would find. */
@@ -213,7 +220,7 @@ static __u64 word_of(const struct table *t, const struct source *source, __u32 d
 	struct grant_bucket *bucket = bucket_of(t, &owner);
 	__u64 best = 0;
 
-	if (!presence_alive(t->presence, source_hash(t->presence->key, &owner), NOW))
+	if (!presence_alive(slot_of(t, &owner), NOW))
 		return 0;
 	for (int i = 0; i < GRANT_CELLS; i++) {
 		__u64 word = bucket->cell[i].word;
@@ -235,7 +242,7 @@ static bool give(const struct table *t, const struct source *source, __u32 door,
 	__u64 word = grant_word(door, owner.family == 6, ended, until);
 	int cell = grant_find(bucket, door, &owner);
 
-	presence_extend(t->presence, source_hash(t->presence->key, &owner), until);
+	presence_extend(slot_of(t, &owner), until);
 	if (cell < 0 || grant_expiry(bucket->cell[cell].word) <= NOW)
 		cell = grant_take(bucket, &owner, NOW,
 				  grant_word(GRANT_DOOR_BUSY, false, true, NOW + SECOND));
@@ -751,16 +758,15 @@ static void flows_are_found_by_the_new_prefix_of_their_source(void **state)
 	struct table old = table_make(&plan, NULL), new = table_make(&other, &old);
 	struct source source = source6(13), owner = owner_of(&new, &source);
 	struct flow flow = flow_of(&source, 1);
-	__u64 hash = source_hash(old.presence->key, &owner);
 	unsigned int ended = 0;
 	struct migration *m;
 
 	(void)state;
 	flows_share(&new, &old);
 	flow_set(&old, &flow, NOW - 10, 1);
-	assert_false(presence_alive(old.presence, hash, NOW));
+	assert_false(presence_alive(slot_of(&old, &owner), NOW));
 	assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), 0);
-	assert_true(presence_alive(old.presence, hash, NOW + IDLE - 10));
+	assert_true(presence_alive(slot_of(&new, &owner), NOW + IDLE - 10));
 	assert_int_equal(migration_finish(m, NOW), 0);
 	assert_true(flow_seen(&new, &flow) == NOW - 10);
 	migration_end(m);
@@ -808,7 +814,7 @@ static void progress_set(const struct table *t, const struct source *source, __u
 {
 	struct progress p = { .word = word, .knock[31].time = 31 };
 
-	presence_extend(t->presence, source_hash(t->presence->key, source), NOW + 1000);
+	presence_extend(slot_of(t, source), NOW + 1000);
 	assert_int_equal(bpf_map_update_elem(t->g.map[MAP_progress], source, &p, BPF_ANY), 0);
 }
 
@@ -1041,6 +1047,8 @@ static void a_map_is_shared_where_it_fits(void **state)
 	mask6(64, shorter.grant_mask6_be);
 	assert_true(migration_shares(&old.g, MAP_grants, &settings, grants));
 	assert_false(migration_shares(&old.g, MAP_grants, &shorter, grants));
+	assert_false(migration_shares(&old.g, MAP_presence, &shorter, skel->maps.presence));
+	assert_int_equal(bpf_map__set_max_entries(skel->maps.presence, slots_of(&settings)), 0);
 	assert_true(migration_shares(&old.g, MAP_presence, &shorter, skel->maps.presence));
 	assert_true(migration_shares(&old.g, MAP_quotas, &shorter, skel->maps.quotas));
 	assert_true(migration_shares(&old.g, MAP_port_reports, &shorter,
@@ -1085,14 +1093,12 @@ static struct table sweep_make(const struct plan *plan)
 		{ .quota = 8 },
 		{ .open_time = 1000, .window = 1000, .quota = 8 },
 	};
-	struct port *port = calloc(PORT_COUNT, sizeof(*port));
+	struct port ssh = { .guard = 1 }, dns = { .guard = 3 };
 
-	port[22].guard = 1;
-	port[65536 + 53].guard = 3;
 	value_set(t.g.map[MAP_names], 0, name);
 	value_set(t.g.map[MAP_doors], 0, door);
-	value_set(t.g.map[MAP_ports], 0, port);
-	free(port);
+	value_set(t.g.map[MAP_ports], 22, &ssh);
+	value_set(t.g.map[MAP_ports], 65536 + 53, &dns);
 	return t;
 }
 

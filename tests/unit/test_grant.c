@@ -490,120 +490,84 @@ static void nobody_is_ever_shown_the_grant_of_another(void **state)
 
 /* ---- presence ---- */
 
-static struct presence *presence_make(struct dice *dice)
-{
-	struct presence *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	for (int i = 0; i < 8; i++)
-		p->key[i] = dice_word(dice);
-	return p;
-}
-
-static void presence_lasts_at_least_as_long_as_asked_and_hardly_longer(void **state)
+static void presence_lasts_exactly_as_long_as_asked(void **state)
 {
 	static const __u64 times[] = { 0, 1, 255, 256, 257, 1000, 0xffffffff, 0x123456789 };
-	struct dice dice = { dice_seed() };
 
 	(void)state;
 	for (size_t t = 0; t < sizeof(times) / sizeof(*times); t++) {
-		struct presence *p = presence_make(&dice);
-		__u64 hash = dice_word(&dice);
+		__u64 slot = 0;
 
-		assert_false(presence_alive(p, hash, 0));
-		presence_extend(p, hash, times[t]);
-		assert_true(presence_alive(p, hash, 0));
-		assert_true(presence_alive(p, hash, times[t]));
-		assert_false(presence_alive(p, hash, times[t] + 256));
-		free(p);
+		assert_false(presence_alive(&slot, 0));
+		presence_extend(&slot, times[t]);
+		assert_true(presence_alive(&slot, 0));
+		assert_true(presence_alive(&slot, times[t]));
+		assert_false(presence_alive(&slot, times[t] + 1));
 	}
 }
 
 static void presence_is_never_shortened(void **state)
 {
-	struct dice dice = { dice_seed() };
-	struct presence *p = presence_make(&dice);
+	__u64 slot = 0;
 
 	(void)state;
-	presence_extend(p, 12345, 10000);
-	presence_extend(p, 12345, 20);
-	assert_true(presence_alive(p, 12345, 10000));
-	free(p);
+	presence_extend(&slot, 10000);
+	presence_extend(&slot, 20);
+	assert_true(presence_alive(&slot, 10000));
 }
 
 static void forever_is_forever(void **state)
 {
-	struct dice dice = { dice_seed() };
-	struct presence *p = presence_make(&dice);
+	__u64 slot = 0;
 
 	(void)state;
-	presence_extend(p, 12345, GRANT_FOREVER);
-	assert_true(presence_alive(p, 12345, 1ULL << 39)); /* seventeen years of 1000 a second */
-	presence_extend(p, 12345, 100);
-	assert_true(presence_alive(p, 12345, 1ULL << 39));
-	free(p);
+	presence_extend(&slot, GRANT_FOREVER);
+	assert_true(presence_alive(&slot, GRANT_FOREVER - 1));
+	presence_extend(&slot, 100);
+	assert_true(presence_alive(&slot, GRANT_FOREVER - 1));
 }
 
 static void slot_is_set_later_by_another(void *at)
 {
 	meddle = NULL;
-	*(__u32 *)at = 1000;
+	*(__u64 *)at = 1000;
 }
 
 static void slot_is_set_a_little_later_by_another(void *at)
 {
 	meddlings++;
-	++*(__u32 *)at;
+	++*(__u64 *)at;
 }
 
 static void a_later_time_of_another_is_not_overwritten(void **state)
 {
-	struct dice dice = { dice_seed() };
-	struct presence *p = presence_make(&dice);
+	__u64 slot = 0;
 
 	(void)state;
 	meddle = slot_is_set_later_by_another;
-	presence_extend(p, 0, 5 * 256);
+	presence_extend(&slot, 5);
 	assert_null(meddle);
-	assert_int_equal(p->until[0], 1000);
-	free(p);
+	assert_int_equal(slot, 1000);
 }
 
 static void a_slot_that_never_holds_still_is_set_to_the_end_of_time(void **state)
 {
-	struct dice dice = { dice_seed() };
-	struct presence *p = presence_make(&dice);
+	__u64 slot = 0;
 
 	(void)state;
 	meddlings = 0;
 	meddle = slot_is_set_a_little_later_by_another;
-	presence_extend(p, 0, 5000 * 256);
+	presence_extend(&slot, 5000);
 	meddle = NULL;
 	assert_in_range(meddlings, 2, 100);
-	assert_true(presence_alive(p, 0, 5000 * 256));
-	assert_true(presence_alive(p, 0, 1ULL << 39));
-	free(p);
-}
-
-static void presence_of_one_is_not_presence_of_another(void **state)
-{
-	struct dice dice = { dice_seed() };
-	struct presence *p = presence_make(&dice);
-	unsigned int alive = 0;
-
-	(void)state;
-	presence_extend(p, 0, 1000);
-	for (__u64 slot = 0; slot < PRESENCE_SLOTS; slot++)
-		alive += presence_alive(p, slot << (64 - PRESENCE_BITS), 1000);
-	assert_int_equal(alive, 1);
-	free(p);
+	assert_true(presence_alive(&slot, 5000));
+	assert_true(presence_alive(&slot, GRANT_FOREVER));
 }
 
 enum { EXTENDERS = 3, EXTENSIONS = 700000 };
 
 struct extender {
-	struct presence *presence;
-	__u64 *now;
+	__u64 *slot, *now;
 	pthread_t thread;
 	struct dice dice;
 	__u64 latest, lost;
@@ -617,8 +581,8 @@ static void *extender_run(void *argument)
 	for (int i = 0; i < EXTENSIONS; i++) {
 		__u64 until = __sync_fetch_and_add(e->now, 256) + dice_below(&e->dice, 2000);
 
-		presence_extend(e->presence, 0, until);
-		e->lost += !presence_alive(e->presence, 0, until);
+		presence_extend(e->slot, until);
+		e->lost += !presence_alive(e->slot, until);
 		if (until > e->latest)
 			e->latest = until;
 	}
@@ -628,14 +592,13 @@ static void *extender_run(void *argument)
 static void no_later_time_is_lost_among_many_processors(void **state)
 {
 	struct dice dice = { dice_seed() };
-	struct presence *p = presence_make(&dice);
 	struct extender extender[EXTENDERS];
-	__u64 now = 0;
+	__u64 now = 0, slot = 0;
 
 	(void)state;
 	for (int i = 0; i < EXTENDERS; i++) {
 		extender[i] = (struct extender){
-			.presence = p, .now = &now, .dice = { dice_word(&dice) },
+			.slot = &slot, .now = &now, .dice = { dice_word(&dice) },
 		};
 		assert_int_equal(pthread_create(&extender[i].thread, NULL, extender_run,
 						&extender[i]), 0);
@@ -644,14 +607,13 @@ static void no_later_time_is_lost_among_many_processors(void **state)
 		pthread_join(extender[i].thread, NULL);
 	for (int i = 0; i < EXTENDERS; i++) {
 		assert_int_equal(extender[i].lost, 0);
-		assert_true(presence_alive(p, 0, extender[i].latest));
+		assert_true(presence_alive(&slot, extender[i].latest));
 	}
-	free(p);
 }
 
 /* ---- the hash ---- */
 
-enum { CROWD = 10000, KEYS = 24 };
+enum { CROWD = 10000, KEYS = 24, SLOTS = 1 << PRESENCE_BITS_MIN };
 
 /* Sources as they come: neighbours, or of low entropy in one place or other of the address. */
 static struct source crowd_v4_neighbours(uint32_t i)
@@ -704,14 +666,14 @@ static double spread(const uint32_t *load, uint32_t slots)
 
 static void sources_of_low_entropy_spread_over_slots_and_buckets(void **state)
 {
-	uint32_t *load = malloc(PRESENCE_SLOTS * sizeof(*load));
+	uint32_t *load = malloc(SLOTS * sizeof(*load));
 	struct dice dice = { dice_seed() };
 
 	(void)state;
 	assert_non_null(load);
 	for (size_t c = 0; c < sizeof(crowds) / sizeof(*crowds); c++) {
 		for (int buckets = 0; buckets < 2; buckets++) {
-			uint32_t slots = buckets ? 4096 : PRESENCE_SLOTS, most = 0;
+			uint32_t slots = buckets ? 4096 : SLOTS, most = 0;
 			double sum = 0;
 
 			for (int k = 0; k < KEYS; k++) {
@@ -724,7 +686,7 @@ static void sources_of_low_entropy_spread_over_slots_and_buckets(void **state)
 					struct source s = crowds[c].source(i);
 					__u64 hash = source_hash(key, &s);
 					uint32_t slot = buckets ? grant_slot(hash, slots - 1) :
-								  presence_slot(hash);
+						presence_slot(hash, 64 - PRESENCE_BITS_MIN);
 
 					load[slot]++;
 					if (load[slot] > most)
@@ -826,12 +788,11 @@ int main(void)
 		cmocka_unit_test(a_cell_that_another_takes_first_is_left_to_it),
 		cmocka_unit_test(a_grant_renewed_at_its_end_stands),
 		cmocka_unit_test(nobody_is_ever_shown_the_grant_of_another),
-		cmocka_unit_test(presence_lasts_at_least_as_long_as_asked_and_hardly_longer),
+		cmocka_unit_test(presence_lasts_exactly_as_long_as_asked),
 		cmocka_unit_test(presence_is_never_shortened),
 		cmocka_unit_test(forever_is_forever),
 		cmocka_unit_test(a_later_time_of_another_is_not_overwritten),
 		cmocka_unit_test(a_slot_that_never_holds_still_is_set_to_the_end_of_time),
-		cmocka_unit_test(presence_of_one_is_not_presence_of_another),
 		cmocka_unit_test(no_later_time_is_lost_among_many_processors),
 		cmocka_unit_test(sources_of_low_entropy_spread_over_slots_and_buckets),
 		cmocka_unit_test(tags_of_neighbours_differ),

@@ -31,7 +31,6 @@ struct world {
 	struct door_name *name;
 	struct stage *stage;
 	struct grant_bucket *bucket;
-	struct presence *presence;
 	struct shared *shared;
 	struct trial_term *trial;
 	struct about *about;
@@ -60,7 +59,6 @@ static inline struct world world_make(void)
 	w.name = world_part(&w, VIEW_NAMES, WORLD_DOORS * sizeof(*w.name));
 	w.stage = world_part(&w, VIEW_STAGES, WORLD_STATES * sizeof(*w.stage));
 	w.bucket = world_part(&w, VIEW_GRANTS, WORLD_BUCKETS * sizeof(*w.bucket));
-	w.presence = world_part(&w, VIEW_PRESENCE, sizeof(*w.presence));
 	w.shared = world_part(&w, VIEW_SHARED, sizeof(*w.shared));
 	w.trial = world_part(&w, VIEW_TRIAL, sizeof(*w.trial));
 	w.about = world_part(&w, VIEW_ABOUT, sizeof(*w.about));
@@ -70,7 +68,7 @@ static inline struct world world_make(void)
 	for (int i = 0; i < 4; i++)
 		w.settings->grant_mask6_be[i] = ~0U;
 	for (int i = 0; i < 8; i++)
-		w.presence->key[i] = 0x9e3779b9U * (i + 1);
+		w.settings->hash_key[i] = 0x9e3779b9U * (i + 1);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	w.about->hz = WORLD_HZ;
 	w.about->clock_jiffies = 5000000000;
@@ -82,8 +80,7 @@ static inline void world_end(struct world *w)
 {
 	void *const at[VIEW_PARTS] = {
 		[VIEW_SETTINGS] = w->settings, [VIEW_NAMES] = w->name, [VIEW_STAGES] = w->stage,
-		[VIEW_GRANTS] = w->bucket, [VIEW_PRESENCE] = w->presence,
-		[VIEW_SHARED] = w->shared, [VIEW_TRIAL] = w->trial,
+		[VIEW_GRANTS] = w->bucket, [VIEW_SHARED] = w->shared, [VIEW_TRIAL] = w->trial,
 		[VIEW_ABOUT] = w->about,
 	};
 
