@@ -40,10 +40,12 @@ CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' $(WARN) \
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now
 LIBS := $(shell $(PKG_CONFIG) --libs libbpf libelf zlib libmnl libseccomp)
 
-# The BPF side needs <asm/types.h>, which multiarch systems keep in a folder of their own.
+# The BPF side needs <asm/types.h>, which multiarch systems keep in a folder of their own. It runs on
+# this architecture only, of which some never reorder loads.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) \
-	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP
+	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP \
+	$(if $(filter x86_64%,$(MULTIARCH)),-DKNOCKD_ORDERED_LOADS)
 
 # The pure part, which the unit tests link; the rest needs a kernel or a terminal.
 PURE := addresses attempts automaton check command commands commands_openings compile conf \

@@ -109,14 +109,16 @@ __noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
 	const __u64 *row = table(&opens);
-
 	__u64 ipv6;
+	__u32 home;
 
 	if (!owner || !bucket || !row)
 		return -1;
 	ipv6 = grant_family(owner);
+	home = grant_home(hash);
 	for (int i = 0; i < GRANT_CELLS; i++) {
-		struct grant *g = &bucket->cell[i];
+		__u32 cell = grant_cell(home, i);
+		struct grant *g = &bucket->cell[cell];
 		__u64 word = *(volatile __u64 *)&g->word;
 
 		if (grant_differs(g, word, owner, ipv6) | grant_dead(word, now))
@@ -124,7 +126,7 @@ __noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area
 		if (door_opens(row, grant_door(word), settings.door_count, area,
 			       settings.area_words))
 			if (grant_confirm(g, word, owner))
-				return i;
+				return cell;
 	}
 	return -1;
 }
@@ -134,7 +136,7 @@ __noinline int cell_find(const struct source *owner, __u64 hash, __u32 door)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
 
-	return owner && bucket ? grant_find(bucket, door, owner) : -1;
+	return owner && bucket ? grant_find(bucket, grant_home(hash), door, owner) : -1;
 }
 
 static __always_inline struct grant *cell_grant(struct grant_bucket *bucket, __u32 cell)

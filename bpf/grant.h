@@ -6,8 +6,11 @@
  *
  * A cell is free once its expiry has passed. Whoever takes one makes its word busy by
  * compare-and-swap, writes the address, then publishes the word. A reader sees the word first, then
- * the address; where they match it looks at the address once more behind a full barrier, since the
- * cell may just have changed hands.
+ * the address; where they match it looks at both once more, since the cell may just have changed
+ * hands.
+ *
+ * All look at a bucket's cells in the same order, which begins with the cell that the source's hash
+ * names: most find what they seek where they look first. Nothing hangs on that.
  */
 #ifndef KNOCKD_GRANT_H
 #define KNOCKD_GRANT_H
@@ -62,11 +65,40 @@ static __always_inline __u64 grant_family(const struct source *s)
 	return s->family == 6 ? 1ULL << GRANT_IPV6_BIT : 0;
 }
 
+/* The cell's word once more, read after all that was read before, and before all that will be. */
+static __always_inline __u64 grant_word_again(struct grant *g)
+{
+#ifdef KNOCKD_ORDERED_LOADS
+	__u64 word;
+
+	asm volatile("" ::: "memory");
+	word = *(volatile __u64 *)&g->word;
+	asm volatile("" ::: "memory");
+	return word;
+#else
+	return __sync_fetch_and_or(&g->word, 0);
+#endif
+}
+
 /* The cell's word, and its address known to be of the same owner. */
 static __always_inline bool grant_confirm(struct grant *g, __u64 word, const struct source *s)
 {
-	return __sync_fetch_and_or(&g->word, 0) == word &&
-	       !grant_differs(g, word, s, grant_family(s));
+	return grant_word_again(g) == word && !grant_differs(g, word, s, grant_family(s));
+}
+
+/** grant_home() - Where in its bucket a source's cells are looked for first. */
+static __always_inline __u32 grant_home(__u64 hash)
+{
+	return hash >> 20 & (GRANT_CELLS - 1);
+}
+
+/** grant_cell() - The number of the cell that is looked at in step @i. */
+static __always_inline __u32 grant_cell(__u32 home, __u32 i)
+{
+	__u32 cell = (home + i) & (GRANT_CELLS - 1);
+
+	asm volatile("" : "+r"(cell));
+	return cell;
 }
 
 /* Whether @door opens @area, in the matrix @opens of @area_words words a row. */
@@ -81,19 +113,20 @@ static __always_inline bool door_opens(const __u64 *opens, __u32 door, __u32 doo
 }
 
 /** grant_find() - The cell of @door and @source in any condition that still shows them, or −1. */
-static __always_inline int grant_find(struct grant_bucket *bucket, __u32 door,
+static __always_inline int grant_find(struct grant_bucket *bucket, __u32 home, __u32 door,
 				      const struct source *source)
 {
 	__u64 ipv6 = grant_family(source);
 
 	for (int i = 0; i < GRANT_CELLS; i++) {
-		struct grant *g = &bucket->cell[i];
+		__u32 cell = grant_cell(home, i);
+		struct grant *g = &bucket->cell[cell];
 		__u64 word = *(volatile __u64 *)&g->word;
 
 		if ((grant_door(word) ^ door) | grant_differs(g, word, source, ipv6))
 			continue;
 		if (grant_confirm(g, word, source))
-			return i;
+			return cell;
 	}
 	return -1;
 }
@@ -126,11 +159,12 @@ static __always_inline __u32 grant_end(struct grant_bucket *bucket, __u32 door,
  * grant_take() - Take a cell whose expiry has passed for @source and leave it with the word @busy.
  * Return: its index, or −1 when there is none.
  */
-static __always_inline int grant_take(struct grant_bucket *bucket, const struct source *source,
-				      __u64 now, __u64 busy)
+static __always_inline int grant_take(struct grant_bucket *bucket, __u32 home,
+				      const struct source *source, __u64 now, __u64 busy)
 {
 	for (int i = 0; i < GRANT_CELLS; i++) {
-		struct grant *g = &bucket->cell[i];
+		__u32 cell = grant_cell(home, i);
+		struct grant *g = &bucket->cell[cell];
 		__u64 word = *(volatile __u64 *)&g->word;
 
 		if (grant_expiry(word) > now)
@@ -142,7 +176,7 @@ static __always_inline int grant_take(struct grant_bucket *bucket, const struct 
 		g->address_be[2] = source->word_be[2];
 		g->address_be[3] = source->word_be[3];
 		g->flows = 0;
-		return i;
+		return cell;
 	}
 	return -1;
 }

@@ -140,9 +140,6 @@ static __always_inline bool source_known(const struct source *source, __u64 now)
 	return hash_alive(source_hash(settings.hash_key, source), now);
 }
 
-/* What becomes of a frame, as far as little thought tells; a closed port has counted it. */
-enum glance { GLANCE_LONG, GLANCE_OTHER, GLANCE_CLOSED };
-
 /* Whether the address may be one of this host. */
 static __always_inline bool address_maybe_ours(const __be32 word_be[4])
 {
@@ -151,83 +148,119 @@ static __always_inline bool address_maybe_ours(const __be32 word_be[4])
 	return surroundings.ours[bit / 64 % 64] >> bit % 64 & 1;
 }
 
-/*
- * Whether a plain SYN to a protected port is closed: its source unknown, its destination ours, and
- * nobody to be told. A flood is of such; where there is more to be asked the long way asks.
- */
-static __always_inline bool plain_closed(const struct port *port, const __u8 *transport,
-					 __u16 family)
-{
-	struct source address;
-	__u64 now;
+/* ---- the quick way: plain packets, of which a verdict needs little thought ---- */
 
-	if (!(settings.plain & PLAIN_CLOSED) || surroundings.forwarding)
-		return false;
-	address = plain_destination(transport, family);
-	if (!address_maybe_ours(address.word_be))
-		return false;
-	now = bpf_jiffies64();
-	/* Two addresses at once are more than there are registers, and the stack is full. */
-	asm volatile("" : "+r"(transport));
-	address = plain_source(transport, family);
-	address = source_owner(&address);
-	return !source_known(&address, now) && port_refused_quietly(port, now);
-}
+enum glance {
+	GLANCE_LONG,    /* the long way is the one that can tell */
+	GLANCE_OTHER,   /* none of ours */
+	GLANCE_CLOSED,  /* a SYN that is refused, and has been counted */
+	GLANCE_GUARDED, /* anything else to a protected port: see plain_judge() */
+};
 
-/*
- * A plain packet to a port that the config does not name, and no knock, or by somebody who has
- * begun no sequence, is none of ours. @proto and @family are constants where this is called, so
- * that each kind has code of its own.
- */
-static __always_inline enum glance plain_glance(const __u8 *transport, enum proto proto,
-						__u8 flags, __u16 family)
+/* A plain packet to a port that the config does not name is none of ours, unless it is a knock or
+ * somebody's stray. */
+static __always_inline enum glance other_glance(const __u8 *transport, enum proto proto,
+						__u16 family)
 {
 	const __be16 *ports_be = (const void *)transport;
-	const struct port *port = port_at(proto, bpf_ntohs(ports_be[1]), 0);
 	struct source source;
 
-	if (!port || port->symbol)
-		return GLANCE_LONG;
-	if (port->guard)
-		return proto == PROTO_TCP && flags_start(flags) &&
-		       plain_closed(port, transport, family) ? GLANCE_CLOSED : GLANCE_LONG;
-	if (!flags_knock(proto, flags, family))
+	if (proto == PROTO_TCP && settings.other_flags[family == 6] >> plain_flags(transport) & 1)
 		return GLANCE_OTHER;
-	if (ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
+	if (!(settings.plain & PLAIN_OTHER) ||
+	    ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
 		return GLANCE_LONG;
 	source = plain_source(transport, family);
 	return source_known(&source, bpf_jiffies64()) ? GLANCE_LONG : GLANCE_OTHER;
 }
 
-static __always_inline enum glance transport_glance(const struct cursor *c, const __u8 *transport,
-						    __u8 type, __s32 len, __u16 family)
+/* Whether the packet's destination may be of this host, and of no other. */
+static __always_inline bool plain_ours(const __u8 *transport, __u16 family)
 {
-	if (type == IPPROTO_TCP && plain_tcp(c, transport, len))
-		return plain_glance(transport, PROTO_TCP, transport[13] & 0x3f, family);
-	if (type == IPPROTO_UDP && plain_udp(c, transport, len))
-		return plain_glance(transport, PROTO_UDP, 0, family);
-	return GLANCE_LONG;
+	struct source destination = plain_destination(transport, family);
+
+	return !surroundings.forwarding && address_maybe_ours(destination.word_be);
 }
 
-/* Nearly all frames are none of ours. What this cannot tell goes the long way. */
-static __always_inline enum glance frame_glance(const struct cursor *c)
+/* Who owns the grants of the packet's source. */
+static __always_inline struct source plain_owner(const __u8 *transport, __u16 family)
 {
-	__be16 ethertype = plain_ethertype(c);
-	const __u8 *transport;
-	__u8 type;
-	__s32 len;
+	struct source source = plain_source(transport, family);
 
-	if (!(settings.plain & PLAIN_OTHER))
+	return source_owner(&source);
+}
+
+/* Whether the packet is refused: its source has nothing, and nobody has to be told. */
+static __always_inline bool plain_refused(const struct port *port, const __u8 *transport,
+					  __u16 family)
+{
+	struct source owner = plain_owner(transport, family);
+	const __u64 *slot = hash_slot(source_hash(settings.hash_key, &owner));
+	__u64 now = bpf_jiffies64();
+
+	return slot && !presence_alive(slot, now) && port_refused_quietly(port, now);
+}
+
+/* The glance at a plain packet; @ctx is not looked at. */
+static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum proto proto,
+					__u16 family)
+{
+	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
+
+	(void)ctx;
+	if (!port)
 		return GLANCE_LONG;
-	if (ethertype == bpf_htons(ETH_P_IP)) {
-		transport = plain_ipv4(c, &type, &len);
-		return transport ? transport_glance(c, transport, type, len, 4) : GLANCE_LONG;
-	}
-	if (ethertype == bpf_htons(ETH_P_IPV6)) {
-		transport = plain_ipv6(c, &type, &len);
-		return transport ? transport_glance(c, transport, type, len, 6) : GLANCE_LONG;
-	}
-	return GLANCE_LONG;
+	if (!port->named)
+		return other_glance(transport, proto, family);
+	if (port->symbol || !(settings.plain & PLAIN_GUARDED))
+		return GLANCE_LONG;
+	if (proto == PROTO_TCP && flags_start(plain_flags(transport)) &&
+	    plain_ours(transport, family) && plain_refused(port, transport, family))
+		return GLANCE_CLOSED;
+	return GLANCE_GUARDED;
+}
+
+/* A plain segment that may begin a connection: REASON_GRANTED, or −1 where that is not all. */
+static __always_inline int plain_start(const __u8 *transport, __u16 family, __u32 area)
+{
+	struct source owner = plain_owner(transport, family);
+	__u64 now = bpf_jiffies64(), hash;
+
+	return source_present(&owner, now, &hash) &&
+	       cell_admitting(&owner, hash, area, now) >= 0 ? (int)REASON_GRANTED : -1;
+}
+
+/* One that goes on: its addresses and ports stand in the packet as a lookup wants them. */
+static __always_inline int plain_talk(struct xdp_md *ctx, const struct port *port,
+				      const __u8 *transport, __u16 family)
+{
+	int socket = tuple_socket(ctx, PROTO_TCP, transport - (family == 4 ? 8 : 32),
+				  family == 4 ? 12 : 36);
+
+	if (socket_connected(socket))
+		return REASON_SOCKET;
+	if (surroundings.stacked || !plain_ours(transport, family))
+		return -1;
+	return plain_refused(port, transport, family) ? (int)REASON_CLOSED : -1;
+}
+
+static __always_inline int plain_guarded(void *ctx, const __u8 *transport, enum proto proto,
+					 __u16 family)
+{
+	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
+
+	if (!port || proto != PROTO_TCP)
+		return -1;
+	return flags_start(plain_flags(transport)) ? plain_start(transport, family, port->area) :
+						     plain_talk(ctx, port, transport, family);
+}
+
+/* The reason for the verdict on what the glance calls GUARDED; −1 where the long way must tell. */
+__noinline int plain_judge(struct xdp_md *ctx)
+{
+	struct cursor c = frame_cursor(ctx);
+
+	return plain_way(&c, -1, plain_guarded);
 }
 
 /* Whether @word_be is an address of this host. */
@@ -508,13 +541,14 @@ SEC("xdp")
 int knockd_outer(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);
-	enum glance glance = frame_glance(&c);
+	int glance = plain_way(&c, GLANCE_LONG, plain_glance), reason;
 
 	if (glance == GLANCE_OTHER)
 		return verdict_xdp(REASON_OTHER);
 	if (glance == GLANCE_CLOSED)
 		return verdict_xdp(REASON_CLOSED);
-	return verdict_xdp(packet_judge(ctx));
+	reason = glance == GLANCE_GUARDED ? plain_judge(ctx) : -1;
+	return verdict_xdp(reason < 0 ? packet_judge(ctx) : reason);
 }
 
 /*

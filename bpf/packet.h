@@ -319,50 +319,99 @@ static __always_inline enum packet_result ipv6_parse(const struct cursor *c, __u
  * these find them at a fraction of the cost. What they do not find may still be whole.
  */
 
-/** plain_ethertype() - The frame's, in network byte order; 0: too short for an IPv4 header. */
-static __always_inline __be16 plain_ethertype(const struct cursor *c)
-{
-	const __be16 *type = c->data + sizeof(struct ethhdr) - sizeof(*type);
+struct plain {
+	const __u8 *transport; /* header */
+	__s32 len;             /* from there on, as the IP header states */
+	__u8 type;
+};
 
-	return c->data + sizeof(struct ethhdr) + sizeof(struct iphdr) <= c->end ? *type : 0;
+/** plain_begins() - Whether the frame is long enough to be a plain packet. */
+static __always_inline bool plain_begins(const struct cursor *c)
+{
+	return c->data + sizeof(struct ethhdr) + sizeof(struct iphdr) <= c->end;
 }
 
-/* The transport header of a frame whose ethertype is that of IPv4, or NULL. */
-static __always_inline const __u8 *plain_ipv4(const struct cursor *c, __u8 *type, __s32 *len)
+static __always_inline __be16 plain_ethertype(const struct cursor *c)
+{
+	return ((const struct ethhdr *)c->data)->h_proto;
+}
+
+/*
+ * Of a frame that begins as a plain packet and has the ethertype of IPv4: whether it is one, as far
+ * as its IP header tells.
+ */
+static __always_inline bool plain_ipv4(const struct cursor *c, struct plain *p)
 {
 	const struct iphdr *ip = c->data + sizeof(struct ethhdr);
 
-	if (c->data + sizeof(struct ethhdr) + sizeof(*ip) > c->end ||
-	    *(const __u8 *)ip != 0x45 || ip->frag_off & bpf_htons(0x3fff))
-		return NULL;
-	*type = ip->protocol;
-	*len = bpf_ntohs(ip->tot_len) - (__s32)sizeof(*ip);
-	return (const void *)(ip + 1);
+	if (*(const __u8 *)ip != 0x45 || ip->frag_off & bpf_htons(0x3fff))
+		return false;
+	p->transport = (const void *)(ip + 1);
+	p->type = ip->protocol;
+	p->len = bpf_ntohs(ip->tot_len) - (__s32)sizeof(*ip);
+	return true;
 }
 
 /* The same of IPv6. */
-static __always_inline const __u8 *plain_ipv6(const struct cursor *c, __u8 *type, __s32 *len)
+static __always_inline bool plain_ipv6(const struct cursor *c, struct plain *p)
 {
 	const struct ipv6hdr *ip = c->data + sizeof(struct ethhdr);
 
 	if (c->data + sizeof(struct ethhdr) + sizeof(*ip) > c->end ||
 	    (*(const __u8 *)ip & 0xf0) != 0x60)
-		return NULL;
-	*type = ip->nexthdr;
-	*len = bpf_ntohs(ip->payload_len);
-	return (const void *)(ip + 1);
+		return false;
+	p->transport = (const void *)(ip + 1);
+	p->type = ip->nexthdr;
+	p->len = bpf_ntohs(ip->payload_len);
+	return true;
 }
 
-static __always_inline bool plain_tcp(const struct cursor *c, const __u8 *transport, __s32 len)
+static __always_inline bool plain_tcp(const struct cursor *c, const struct plain *p)
 {
-	return (const void *)(transport + sizeof(struct tcphdr)) <= c->end &&
-	       len >= (__s32)sizeof(struct tcphdr) && transport[12] >= 0x50;
+	return p->type == IPPROTO_TCP &&
+	       (const void *)(p->transport + sizeof(struct tcphdr)) <= c->end &&
+	       p->len >= (__s32)sizeof(struct tcphdr) && p->transport[12] >= 0x50;
 }
 
-static __always_inline bool plain_udp(const struct cursor *c, const __u8 *transport, __s32 len)
+static __always_inline bool plain_udp(const struct cursor *c, const struct plain *p)
 {
-	return (const void *)(transport + sizeof(struct udphdr)) <= c->end &&
-	       len >= (__s32)sizeof(struct udphdr);
+	return p->type == IPPROTO_UDP &&
+	       (const void *)(p->transport + sizeof(struct udphdr)) <= c->end &&
+	       p->len >= (__s32)sizeof(struct udphdr);
+}
+
+/**
+ * plain_way() - What @each makes of a plain packet; @none where the frame is none.
+ * @each: its transport header, its protocol and its family, constants where @each is inlined: each
+ *        kind gets code of its own. The addresses stand before the header.
+ */
+static __always_inline int plain_way(const struct cursor *c, int none,
+				     int (*each)(void *ctx, const __u8 *transport,
+						 enum proto proto, __u16 family))
+{
+	struct plain p;
+
+	if (!plain_begins(c))
+		return none;
+	if (plain_ethertype(c) == bpf_htons(ETH_P_IP)) {
+		if (!plain_ipv4(c, &p))
+			return none;
+		return plain_tcp(c, &p) ? each(c->ctx, p.transport, PROTO_TCP, 4) :
+		       plain_udp(c, &p) ? each(c->ctx, p.transport, PROTO_UDP, 4) : none;
+	}
+	if (plain_ethertype(c) == bpf_htons(ETH_P_IPV6)) {
+		if (!plain_ipv6(c, &p))
+			return none;
+		return plain_tcp(c, &p) ? each(c->ctx, p.transport, PROTO_TCP, 6) :
+		       plain_udp(c, &p) ? each(c->ctx, p.transport, PROTO_UDP, 6) : none;
+	}
+	return none;
+}
+
+/* The flags of a TCP header, as struct packet has them. */
+static __always_inline __u8 plain_flags(const __u8 *transport)
+{
+	return transport[13] & 0x3f;
 }
 
 /* The address that begins @before bytes before the transport header of a plain packet. */

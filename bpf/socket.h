@@ -62,19 +62,21 @@ static __always_inline enum socket_kind segment_socket(__u32 state)
 	}
 }
 
-/** socket_lookup() - What socket of this host a TCP or UDP packet would meet: enum socket_kind. */
-__noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
+/*
+ * What socket of this host a TCP or UDP packet would meet: enum socket_kind.
+ * @tuple, @size: its addresses and ports, as bpf_skc_lookup_tcp() wants them
+ */
+static __always_inline int tuple_socket(struct xdp_md *ctx, enum proto proto, const void *tuple,
+					__u32 size)
 {
-	struct bpf_sock_tuple tuple = {};
+	__u32 state, *flag = table(&looking);
 	struct bpf_sock *socket;
-	__u32 size, state, *flag = table(&looking);
 
-	if (!p || !flag)
+	if (!flag)
 		return SOCKET_NONE;
-	size = packet_tuple(p, &tuple);
 	*flag = 1;
-	if (p->proto == PROTO_TCP) {
-		socket = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (proto == PROTO_TCP) {
+		socket = bpf_skc_lookup_tcp(ctx, (void *)tuple, size, BPF_F_CURRENT_NETNS, 0);
 		*flag = 0;
 		if (!socket)
 			return SOCKET_NONE;
@@ -82,7 +84,7 @@ __noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
 		bpf_sk_release(socket);
 		return segment_socket(state);
 	}
-	socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	socket = bpf_sk_lookup_udp(ctx, (void *)tuple, size, BPF_F_CURRENT_NETNS, 0);
 	*flag = 0;
 	if (!socket)
 		return SOCKET_NONE;
@@ -91,6 +93,14 @@ __noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
 	asm volatile("" : "+r"(state));
 	bpf_sk_release(socket);
 	return state == SOCKET_ESTABLISHED ? SOCKET_TALKS : SOCKET_LISTENS;
+}
+
+/** socket_lookup() - tuple_socket() of a packet. */
+__noinline int socket_lookup(struct xdp_md *ctx, const struct packet *p)
+{
+	struct bpf_sock_tuple tuple = {};
+
+	return p ? tuple_socket(ctx, p->proto, &tuple, packet_tuple(p, &tuple)) : SOCKET_NONE;
 }
 
 /**

@@ -334,14 +334,17 @@ static int clock_read(const struct knockd_bpf *skel, struct clock_reading *clock
 		       -errno : 0;
 }
 
-/* See frame_glance() and plain_closed(). */
-static __u32 plain_of(const struct settings *s)
+/* What the quick way of the outer door may do: it asks no question that is not asked here. */
+static void plain_set(struct settings *s)
 {
+	s->plain = 0;
 	if (s->frames != FRAMES_ETHERNET || s->remote_count)
-		return 0;
-	if (s->sources || s->connections || s->closed == CLOSED_RESET)
-		return PLAIN_OTHER;
-	return PLAIN_OTHER | PLAIN_CLOSED;
+		return;
+	s->plain |= PLAIN_OTHER;
+	s->other_flags[0] = ~s->knock_flags;
+	s->other_flags[1] = s->only_ipv4 ? ~0ULL : ~s->knock_flags;
+	if (!s->sources && !s->connections && s->closed != CLOSED_RESET)
+		s->plain |= PLAIN_GUARDED;
 }
 
 /* State that is handed on stays where its key has placed it. */
@@ -367,7 +370,7 @@ static int skeleton_set(struct knockd_bpf *skel, const struct load *load)
 	*settings = load->compiled->settings;
 	settings->frames = load->frames;
 	settings->inner = load->inner;
-	settings->plain = plain_of(settings);
+	plain_set(settings);
 	bpf_program__set_autoload(skel->progs.knockd_inner, load->inner);
 	bpf_program__set_autoload(skel->progs.knockd_outer_trial, load->trial);
 	bpf_program__set_autoload(skel->progs.knockd_inner_trial, load->trial && load->inner);

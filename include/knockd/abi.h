@@ -37,9 +37,14 @@ struct source {
  */
 
 struct port {
-	__u32 guard;  /* 1 + index of its counters where protected, else 0 */
-	__u16 area;   /* ports with the same set of doors form one area */
-	__u16 symbol; /* the port as the automaton knows it, or 0: no knock port */
+	union {
+		struct {
+			__u32 guard;  /* 1 + index of its counters where protected, else 0 */
+			__u16 area;   /* ports with the same set of doors form one area */
+			__u16 symbol; /* as the automaton knows it, or 0: no knock port */
+		};
+		__u64 named;          /* 0: the config does not name it */
+	};
 };
 
 enum {
@@ -367,19 +372,20 @@ struct stream {
 /* How the frames of the guarded interfaces begin. */
 enum frames { FRAMES_ETHERNET, FRAMES_IP, FRAMES_MIXED };
 
-enum plain {
-	PLAIN_OTHER = 1,  /* what is none of ours */
-	PLAIN_CLOSED = 2, /* what a protected port refuses, the source being unknown */
+enum plain_kind {
+	PLAIN_OTHER = 1,   /* those to ports that the config does not name */
+	PLAIN_GUARDED = 2, /* those to protected ports */
 };
 
 struct settings {
 	__u32 frames;         /* enum frames; MIXED: surroundings say which device has which */
-	__u32 plain;          /* enum plain: which packets need no long way */
+	__u32 plain;          /* enum plain_kind: which plain packets need no long way */
 	__u32 inner;          /* 1: the inner door stands */
 	__u32 closed;         /* enum closed_action */
 	__u32 stream_count;
 	struct stream stream[KNOCKD_STREAMS_MAX];
 	__u64 knock_flags;    /* bit set of the TCP flags that make a knock of some stream */
+	__u64 other_flags[2]; /* of those that make none, where plain says OTHER; IPv4, IPv6 */
 	struct source remote[KNOCKD_STREAMS_MAX]; /* Targets that are other hosts */
 	__u32 remote_count;
 	__u32 edge_mask;      /* places in the table of edges, less one */

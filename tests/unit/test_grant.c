@@ -46,7 +46,7 @@ static __u64 busy_until(__u64 expiry)
 static struct grant *grant_put(struct grant_bucket *bucket, __u32 door, const struct source *source,
 			       __u64 now, __u64 until)
 {
-	int cell = grant_take(bucket, source, now, busy_until(GRANT_FOREVER));
+	int cell = grant_take(bucket, 0, source, now, busy_until(GRANT_FOREVER));
 
 	if (cell < 0)
 		return NULL;
@@ -57,7 +57,7 @@ static struct grant *grant_put(struct grant_bucket *bucket, __u32 door, const st
 
 static struct grant *grant_of(struct grant_bucket *bucket, __u32 door, const struct source *source)
 {
-	int cell = grant_find(bucket, door, source);
+	int cell = grant_find(bucket, 0, door, source);
 
 	return cell < 0 ? NULL : &bucket->cell[cell];
 }
@@ -197,7 +197,7 @@ static void a_full_bucket_gives_no_cell_and_keeps_its_owners(void **state)
 		assert_non_null(grant_put(&bucket, i, &s, 100, 200));
 	}
 	before = bucket;
-	assert_int_equal(grant_take(&bucket, &late, 199, busy_until(GRANT_FOREVER)), -1);
+	assert_int_equal(grant_take(&bucket, 0, &late, 199, busy_until(GRANT_FOREVER)), -1);
 	assert_memory_equal(&bucket, &before, sizeof(bucket));
 	for (uint32_t i = 0; i < GRANT_CELLS; i++) {
 		struct source s = source4(i);
@@ -270,10 +270,10 @@ static void a_cell_left_busy_is_free_again_after_its_time(void **state)
 
 	(void)state;
 	for (int i = 0; i < GRANT_CELLS; i++)
-		assert_int_equal(grant_take(&bucket, &s, 100, busy_until(350)), i);
+		assert_int_equal(grant_take(&bucket, 0, &s, 100, busy_until(350)), i);
 	assert_null(grant_of(&bucket, 7, &s));
-	assert_int_equal(grant_take(&bucket, &s, 349, busy_until(600)), -1);
-	assert_int_equal(grant_take(&bucket, &s, 350, busy_until(600)), 0);
+	assert_int_equal(grant_take(&bucket, 0, &s, 349, busy_until(600)), -1);
+	assert_int_equal(grant_take(&bucket, 0, &s, 350, busy_until(600)), 0);
 }
 
 static void a_word_that_changed_is_not_confirmed(void **state)
@@ -312,7 +312,7 @@ static void a_cell_that_another_takes_first_is_left_to_it(void **state)
 
 	(void)state;
 	meddle = cell_is_taken_by_another;
-	assert_int_equal(grant_take(&bucket, &s, 100, busy_until(200)), 1);
+	assert_int_equal(grant_take(&bucket, 0, &s, 100, busy_until(200)), 1);
 	assert_true(bucket.cell[0].word == busy_until(GRANT_FOREVER));
 	assert_int_equal(bucket.cell[0].address_be[0], 0);
 	assert_true(bucket.cell[1].word == busy_until(200));

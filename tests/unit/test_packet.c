@@ -995,21 +995,21 @@ static void plain_packets_are_found_the_quick_way(void **state)
 	for (int i = 0; i < 6; i++) {
 		struct cursor c = { .data = f->bytes };
 		int ip_version = i % 2 ? 4 : 6;
-		enum proto proto;
-		__u16 family;
+		struct plain_seen seen;
 
 		kinds[i / 2](f, ip_version);
 		c.end = f->bytes + f->len;
+		seen = plain_found(&c);
 		if (kinds[i / 2] == echo) {
-			assert_null(plain_found(&c, &family, &proto));
+			assert_null(seen.transport);
 			continue;
 		}
-		assert_ptr_equal(plain_found(&c, &family, &proto), f->bytes + f->transport);
-		assert_int_equal(family, ip_version);
-		assert_int_equal(proto, f->expected.proto);
+		assert_ptr_equal(seen.transport, f->bytes + f->transport);
+		assert_int_equal(seen.family, ip_version);
+		assert_int_equal(seen.proto, f->expected.proto);
 		/* A tag, or another kind of frame, leaves it to the long way. */
 		f->bytes[12] ^= 1;
-		assert_null(plain_found(&c, &family, &proto));
+		assert_null(plain_found(&c).transport);
 	}
 	free(f);
 }
