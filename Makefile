@@ -40,8 +40,8 @@ CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' $(WARN) \
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now
 LIBS := $(shell $(PKG_CONFIG) --libs libbpf libelf zlib libmnl libseccomp)
 
-# The BPF side needs <asm/types.h>, which multiarch systems keep in a folder of their own. It runs on
-# this architecture only, of which some never reorder loads.
+# The BPF side needs <asm/types.h>, which multiarch systems keep in a folder of their own. It runs
+# on this architecture only, of which some never reorder loads.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra $(if $(WERROR),-Werror) \
 	-Iinclude -Ibpf $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP \

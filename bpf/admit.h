@@ -61,6 +61,43 @@ static __always_inline struct source source_owner(const struct source *source)
 	return owner;
 }
 
+/*
+ * The functions without static are the program's global functions: the verifier checks each once,
+ * by the types of its arguments, and what they return is any number to it, not one case a cell.
+ */
+
+static __always_inline __u32 *hash_slot(__u64 hash)
+{
+	__u32 key = presence_slot(hash) / PRESENCE_LINE;
+	struct presence_line *line = bpf_map_lookup_elem(&presence, &key);
+
+	return line ? &line->until[presence_slot(hash) % PRESENCE_LINE] : NULL;
+}
+
+/* Whether anything of a source with this hash can be alive at @now. */
+static __always_inline bool hash_alive(__u64 hash, __u64 now)
+{
+	const __u32 *slot = hash_slot(hash);
+
+	return slot && presence_alive(slot, now);
+}
+
+/* The same where it is not the only question. */
+__noinline int hash_present(__u64 hash, __u64 now)
+{
+	return hash_alive(hash, now);
+}
+
+/* Something of a source with this hash will be alive until @until. */
+__noinline int hash_extend(__u64 hash, __u64 until)
+{
+	__u32 *slot = hash_slot(hash);
+
+	if (slot)
+		presence_extend(slot, until);
+	return 0;
+}
+
 static __always_inline struct grant_bucket *owner_bucket(__u64 hash)
 {
 	__u32 slot = grant_slot(hash, settings.bucket_mask);
@@ -68,41 +105,12 @@ static __always_inline struct grant_bucket *owner_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&grants, &slot);
 }
 
-static __always_inline __u64 *hash_slot(__u64 hash)
-{
-	__u32 slot = presence_slot(hash, settings.presence_shift);
-
-	return bpf_map_lookup_elem(&presence, &slot);
-}
-
-/* Whether anything of a source with this hash can be alive at @now. */
-static __always_inline bool hash_alive(__u64 hash, __u64 now)
-{
-	const __u64 *slot = hash_slot(hash);
-
-	return slot && presence_alive(slot, now);
-}
-
-/* Something of a source with this hash will be alive until @until. */
-static __always_inline void hash_extend(__u64 hash, __u64 until)
-{
-	__u64 *slot = hash_slot(hash);
-
-	if (slot)
-		presence_extend(slot, until);
-}
-
 /* A source's place in the tables of grants, when anything of it can be alive at @now. */
 static __always_inline bool source_present(const struct source *owner, __u64 now, __u64 *hash)
 {
 	*hash = source_hash(settings.hash_key, owner);
-	return hash_alive(*hash, now);
+	return hash_present(*hash, now);
 }
-
-/*
- * The functions without static are the program's global functions: the verifier checks each once,
- * by the types of its arguments, and what they return is any number to it, not one case a cell.
- */
 
 /* The cell in @owner's bucket of a live grant that opens @area, or −1. */
 __noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area, __u64 now)

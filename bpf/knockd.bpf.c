@@ -195,8 +195,8 @@ static __always_inline bool plain_refused(const struct port *port, const __u8 *t
 					  __u16 family)
 {
 	struct source owner = plain_owner(transport, family);
-	const __u64 *slot = hash_slot(source_hash(settings.hash_key, &owner));
-	__u64 now = bpf_jiffies64();
+	const __u32 *slot = hash_slot(source_hash(settings.hash_key, &owner));
+	__u64 now = bpf_jiffies64(); /* the entry has no place for it before */
 
 	return slot && !presence_alive(slot, now) && port_refused_quietly(port, now);
 }
@@ -220,39 +220,36 @@ static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum p
 	return GLANCE_GUARDED;
 }
 
-/* A plain segment that may begin a connection: REASON_GRANTED, or −1 where that is not all. */
-static __always_inline int plain_start(const __u8 *transport, __u16 family, __u32 area)
+/* What a plain segment's source is good for: REASON_GRANTED, REASON_CLOSED, or −1. */
+static __always_inline int plain_admit(const struct port *port, const __u8 *transport,
+				       __u16 family)
 {
 	struct source owner = plain_owner(transport, family);
 	__u64 now = bpf_jiffies64(), hash;
 
-	return source_present(&owner, now, &hash) &&
-	       cell_admitting(&owner, hash, area, now) >= 0 ? (int)REASON_GRANTED : -1;
+	if (source_present(&owner, now, &hash) &&
+	    cell_admitting(&owner, hash, port->area, now) >= 0)
+		return REASON_GRANTED;
+	return plain_ours(transport, family) && port_refused_quietly(port, now) ?
+		       (int)REASON_CLOSED : -1;
 }
 
-/* One that goes on: its addresses and ports stand in the packet as a lookup wants them. */
-static __always_inline int plain_talk(struct xdp_md *ctx, const struct port *port,
-				      const __u8 *transport, __u16 family)
-{
-	int socket = tuple_socket(ctx, PROTO_TCP, transport - (family == 4 ? 8 : 32),
-				  family == 4 ? 12 : 36);
-
-	if (socket_connected(socket))
-		return REASON_SOCKET;
-	if (surroundings.stacked || !plain_ours(transport, family))
-		return -1;
-	return plain_refused(port, transport, family) ? (int)REASON_CLOSED : -1;
-}
-
+/* See segment_judge(). The addresses and ports stand in the packet as a lookup wants them. */
 static __always_inline int plain_guarded(void *ctx, const __u8 *transport, enum proto proto,
 					 __u16 family)
 {
 	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
+	const __u8 *tuple = transport - (family == 4 ? 8 : 32);
 
 	if (!port || proto != PROTO_TCP)
 		return -1;
-	return flags_start(plain_flags(transport)) ? plain_start(transport, family, port->area) :
-						     plain_talk(ctx, port, transport, family);
+	if (!flags_start(plain_flags(transport))) {
+		if (socket_connected(tuple_socket(ctx, PROTO_TCP, tuple, family == 4 ? 12 : 36)))
+			return REASON_SOCKET;
+		if (surroundings.stacked)
+			return -1;
+	}
+	return plain_admit(port, transport, family);
 }
 
 /* The reason for the verdict on what the glance calls GUARDED; −1 where the long way must tell. */
@@ -263,12 +260,22 @@ __noinline int plain_judge(struct xdp_md *ctx)
 	return plain_way(&c, -1, plain_guarded);
 }
 
-/* Whether @word_be is an address of this host. */
-static __always_inline bool address_is_ours(const __be32 word_be[4], __u8 family)
+/* Whether @source, of stream 0, is an address of this host. */
+__noinline int source_is_ours(const struct source *source)
 {
-	struct source address = { .family = family };
+	struct source address;
 
-	__builtin_memcpy(address.word_be, word_be, sizeof(address.word_be));
+	if (!source)
+		return false;
+	address = *source;
+	return !!bpf_map_lookup_elem(&addresses, &address);
+}
+
+static __always_inline bool destination_is_ours(const struct packet *p)
+{
+	struct source address = { .family = p->source.family };
+
+	__builtin_memcpy(address.word_be, p->destination_be, sizeof(address.word_be));
 	return bpf_map_lookup_elem(&addresses, &address);
 }
 
@@ -284,7 +291,7 @@ static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct p
 		return false;
 	if (settings.inner && (p->proto != PROTO_UDP || p->source.family == 6) &&
 	    !address_maybe_ours(p->destination_be) &&
-	    !address_is_ours(p->source.word_be, p->source.family))
+	    !source_is_ours(&p->source))
 		return true;
 	return surroundings.forwarding && destination_elsewhere(ctx, p);
 }
@@ -428,10 +435,10 @@ __noinline int remote_judge(const struct packet *p, __u32 area, __u64 now)
  */
 static __always_inline bool packet_refusable(const struct packet *p)
 {
-	if (!settings.inner || p->group || address_is_ours(p->source.word_be, p->source.family))
+	if (!settings.inner || p->group || source_is_ours(&p->source))
 		return false;
 	return p->proto == PROTO_TCP || p->source.family == 6 ||
-	       address_is_ours(p->destination_be, p->source.family);
+	       destination_is_ours(p);
 }
 
 /* CLOSED, or under Closed = reset what lets the kernel refuse the packet. */
@@ -477,7 +484,7 @@ static __always_inline enum reason unreadable_judge(const struct packet *p,
 						    enum packet_result result)
 {
 	if (result == PACKET_UNREADABLE && settings.inner && !p->group && !packet_class(p) &&
-	    !address_is_ours(p->source.word_be, p->source.family))
+	    !source_is_ours(&p->source))
 		return REASON_UNREADABLE_HANDED_ON;
 	return REASON_UNREADABLE;
 }
@@ -631,7 +638,7 @@ static __always_inline enum reason lookup_judge(struct bpf_sk_lookup *ctx)
 		}
 	}
 	/* From one of our addresses: this host to itself, or the outer door has refused it. */
-	if (address_is_ours(p.source.word_be, p.source.family))
+	if (source_is_ours(&p.source))
 		return REASON_INNER_OTHER;
 	port_refused(port, &p.source, p.proto, p.number, REASON_INNER_CLOSED, now);
 	return REASON_INNER_CLOSED;

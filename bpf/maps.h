@@ -107,13 +107,13 @@ struct {
 	__type(value, struct grant_bucket);
 } grants SEC(".maps");
 
-/* Hash of a source → when nothing of it is alive any more. Cannot be full; expires by itself. */
+/* Hash of a source → until when anything of it can be alive. Cannot be full; expires by itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << PRESENCE_BITS_MIN); /* at load: a power of two, by Max_Grants */
+	__uint(max_entries, PRESENCE_LINES);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct presence_line);
 } presence SEC(".maps");
 
 /* Door → grants given lately, the word described at QUOTA_COUNT_BITS. */

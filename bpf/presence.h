@@ -29,17 +29,15 @@ static __always_inline __u64 source_hash(const volatile __u32 key[8], const stru
 	return sum * ((__u64)key[5] << 32 | key[6] | 1);
 }
 
-/** presence_slot() - The place in the table of presence; @shift as in struct settings. */
-static __always_inline __u32 presence_slot(__u64 hash, __u32 shift)
+static __always_inline __u32 presence_slot(__u64 hash)
 {
-	return hash >> shift;
+	return hash >> (64 - PRESENCE_BITS);
 }
 
-/* The bucket of a source's grants, of @mask + 1. Shares bits with no slot of a small table of
- * presence. */
+/* The bucket of a source's grants, of @mask + 1. Shares bits with no slot of presence. */
 static __always_inline __u32 grant_slot(__u64 hash, __u32 mask)
 {
-	return hash >> (64 - PRESENCE_BITS_MIN - 24) & mask;
+	return hash >> (64 - PRESENCE_BITS - 24) & mask;
 }
 
 /* What distinguishes the owners of a recycled value of progress. */
@@ -49,9 +47,9 @@ static __always_inline __u32 progress_tag(__u64 hash)
 }
 
 /** presence_alive() - Whether anything of a source with this slot can be alive at @now. */
-static __always_inline bool presence_alive(const __u64 *slot, __u64 now)
+static __always_inline bool presence_alive(const __u32 *slot, __u64 now)
 {
-	return *(const volatile __u64 *)slot > now;
+	return *(const volatile __u32 *)slot > now >> PRESENCE_STEP_SHIFT;
 }
 
 /**
@@ -60,15 +58,18 @@ static __always_inline bool presence_alive(const __u64 *slot, __u64 now)
  * To be called before that something can be seen. When too many CPUs want the same slot at once the
  * slot is set to the end of time: slow for a few sources, wrong for none.
  */
-static __always_inline void presence_extend(__u64 *slot, __u64 until)
+static __always_inline void presence_extend(__u32 *slot, __u64 until)
 {
-	for (int i = 0; i < 8; i++) {
-		__u64 old = *(volatile __u64 *)slot;
+	__u64 step = (until >> PRESENCE_STEP_SHIFT) + 1;
+	__u32 new = step > ~0U ? ~0U : step;
 
-		if (old > until || __sync_val_compare_and_swap(slot, old, until + 1) == old)
+	for (int i = 0; i < 8; i++) {
+		__u32 old = *(volatile __u32 *)slot;
+
+		if (old >= new || __sync_val_compare_and_swap(slot, old, new) == old)
 			return;
 	}
-	*(volatile __u64 *)slot = ~0ULL;
+	*(volatile __u32 *)slot = ~0U;
 }
 
 #endif

@@ -467,7 +467,7 @@ static __always_inline bool progress_knock(struct knock *k)
 	bool begins;
 
 	begins = k->symbol && sequence_next(k->root, k->symbol, k->root) != k->root;
-	if (!begins && !hash_alive(k->hash, k->now))
+	if (!begins && !hash_present(k->hash, k->now))
 		return false;
 	p = progress_fetch(k, begins);
 	if (!p)

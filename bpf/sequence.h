@@ -33,10 +33,10 @@ enum step_kind {
 };
 
 struct step {
-	enum step_kind kind;
 	__u64 word;    /* the new progress word */
 	__u32 state;   /* after the step */
-	__u32 matched; /* bit i: sequence i of those that end in the state is whole and in time */
+	__u16 matched; /* bit i: sequence i of those that end in the state is whole and in time */
+	__u8 kind;     /* enum step_kind */
 };
 
 static __always_inline const struct state *state_at(const struct automaton *a, __u32 state)

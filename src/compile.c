@@ -399,16 +399,6 @@ static __u64 door_linger(const struct door *door, const struct settings *s)
 	return flows > unpaid ? flows : unpaid;
 }
 
-/* With as many slots as there are cells for grants, three in four stay free. */
-static __u32 presence_bits(__u32 buckets)
-{
-	__u32 bits = PRESENCE_BITS_MIN;
-
-	while (bits < 31 && 1ULL << bits < (__u64)buckets * GRANT_CELLS)
-		bits++;
-	return bits;
-}
-
 /*
  * Each door may count on its quota, and may hold twice that many grants for a moment. Four cells
  * for each grant leave room in every bucket even then.
@@ -439,7 +429,6 @@ static int doors_make(const struct conf *conf, const struct numbering *n, struct
 	}
 	c->bucket_count = power_of_two((4 * quota * doors + GRANT_CELLS - 1) / GRANT_CELLS);
 	c->settings.bucket_mask = c->bucket_count - 1;
-	c->settings.presence_shift = 64 - presence_bits(c->bucket_count);
 	return 0;
 }
 

@@ -15,7 +15,6 @@ enum { CHUNK_ENTRIES = 512 }; /* of a map, read at once */
 static const struct {
 	__u32 type, key_size, value_size;
 } forms[MAP_COUNT] = {
-	[MAP_presence] = { BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },
 	[MAP_grants] = { BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct grant_bucket) },
 	[MAP_flows] = { BPF_MAP_TYPE_LRU_HASH, sizeof(struct flow), sizeof(struct flow_state) },
 	[MAP_progress] = { BPF_MAP_TYPE_LRU_HASH, sizeof(struct source), sizeof(struct progress) },

@@ -38,7 +38,7 @@ struct bpf_map_info;
 	X(surroundings, CONFIG) \
 	X(progress, STATE)      \
 	X(grants, STATE)        \
-	X(presence, STATE)      \
+	X(presence, FORM)       \
 	X(quotas, STATE)        \
 	X(spent, FORM)          \
 	X(told, FORM)           \

@@ -184,7 +184,6 @@ static int maps_size(const struct knockd_bpf *skel, const struct compiled *c)
 		{ MAP_sources, 0, at_least_one(c->prefix_count) },
 		{ MAP_progress, 0, c->max_sources },
 		{ MAP_grants, 0, c->bucket_count },
-		{ MAP_presence, 0, 1U << (64 - s->presence_shift) },
 		{ MAP_quotas, 0, at_least_one(s->door_count) },
 		{ MAP_flows, 0, s->flows ? c->max_flows : 1 },
 		{ MAP_door_counters, 0, at_least_one(s->door_count) },

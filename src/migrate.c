@@ -35,12 +35,17 @@ struct part_kind {
 	int (*pass)(struct part *part);
 };
 
-enum { PART_PRESENCE, PART_GRANTS, PARTS = 9 };
+enum {
+	PART_GRANTS, /* is the first */
+	PARTS = 8,
+};
+
+enum { PRESENCE_SIZE = PRESENCE_LINES * sizeof(struct presence_line) };
 
 struct migration {
 	struct settings old, new;
 	struct part part[PARTS];
-	__u64 *presence; /* of the new generation, mapped */
+	__u32 *presence; /* its slots, mapped */
 	struct grant_bucket *old_cells, *new_cells; /* mapped; NULL: the same table */
 	__u64 now, began;
 	unsigned int unplaced, unkept;
@@ -56,41 +61,14 @@ static int part_walk(struct part *part, bool (*each)(void *data, const void *key
 
 /* ---- presence ---- */
 
-static __u64 *hash_slot(const struct migration *m, __u64 hash)
+static __u32 *hash_slot(const struct migration *m, __u64 hash)
 {
-	return &m->presence[presence_slot(hash, m->new.presence_shift)];
+	return &m->presence[presence_slot(hash)];
 }
 
 static void hash_extend(const struct migration *m, __u64 hash, __u64 until)
 {
 	presence_extend(hash_slot(m, hash), until);
-}
-
-/*
- * A slot of the larger table is about the same sources as some of the smaller one's neighbours: it
- * holds the latest of their times, they hold its. Nothing becomes shorter.
- */
-static int presence_pass(struct part *part)
-{
-	const struct migration *m = part->m;
-	size_t size = part->from_entries * sizeof(__u64);
-	const __u64 *from = array_map(part->from, size);
-	__u32 more = 1, fewer = 1;
-
-	if (!from)
-		return -errno;
-	if (part->to_entries > part->from_entries)
-		more = part->to_entries / part->from_entries;
-	else
-		fewer = part->from_entries / part->to_entries;
-	for (__u32 i = 0; i < part->from_entries; i++) {
-		__u64 until = __atomic_load_n(&from[i], __ATOMIC_SEQ_CST);
-
-		for (__u32 j = 0; j < more && until > m->now; j++)
-			presence_extend(&m->presence[(__u64)i * more / fewer + j], until - 1);
-	}
-	array_unmap((void *)from, size);
-	return 0;
 }
 
 /* ---- grants ---- */
@@ -495,9 +473,8 @@ static int counters_pass(struct part *part)
 
 /* ---- the whole ---- */
 
-/* Presence first: progress asks for it. Then grants: flows ask for them. */
+/* Grants first: flows ask for them. */
 static const struct part_kind part_kinds[PARTS] = {
-	{ MAP_presence, presence_pass },
 	{ MAP_grants, grants_pass },
 	{ MAP_flows, flows_pass },
 	{ MAP_progress, progress_pass },
@@ -564,12 +541,21 @@ static int grants_open(struct migration *m, const struct part *part)
 	return m->new_cells ? 0 : -errno;
 }
 
-static int presence_open(struct migration *m, const struct part *part)
+/* Both generations have the same table: who is present in one is in the other. */
+static int presence_open(struct migration *m, const struct generation *from,
+			 const struct generation *to)
 {
-	if (part->from_entries != 1ULL << (64 - m->old.presence_shift) ||
-	    part->to_entries != 1ULL << (64 - m->new.presence_shift))
+	struct bpf_map_info old, new;
+	int error = generation_map_info(from, MAP_presence, &old);
+
+	if (!error)
+		error = generation_map_info(to, MAP_presence, &new);
+	if (error)
+		return error;
+	if (old.id != new.id || old.type != BPF_MAP_TYPE_ARRAY ||
+	    old.value_size != sizeof(struct presence_line) || old.max_entries != PRESENCE_LINES)
 		return -EINVAL;
-	m->presence = array_map(part->to, part->to_entries * sizeof(*m->presence));
+	m->presence = array_map(from->map[MAP_presence], PRESENCE_SIZE);
 	return m->presence ? 0 : -errno;
 }
 
@@ -588,10 +574,9 @@ static int migration_open(struct migration *m, const struct generation *from,
 	/* One hash places the state of both. */
 	if (memcmp(m->old.hash_key, m->new.hash_key, sizeof(m->old.hash_key)))
 		return -EINVAL;
+	error = presence_open(m, from, to);
 	for (int i = 0; i < PARTS && !error; i++)
 		error = part_open(&m->part[i], m, &part_kinds[i], from, to);
-	if (!error)
-		error = presence_open(m, &m->part[PART_PRESENCE]);
 	return error ? error : grants_open(m, &m->part[PART_GRANTS]);
 }
 
@@ -654,7 +639,7 @@ void migration_end(struct migration *m)
 		return;
 	array_unmap(m->old_cells, m->part[PART_GRANTS].from_entries * sizeof(*m->old_cells));
 	array_unmap(m->new_cells, m->part[PART_GRANTS].to_entries * sizeof(*m->new_cells));
-	array_unmap(m->presence, m->part[PART_PRESENCE].to_entries * sizeof(*m->presence));
+	array_unmap(m->presence, PRESENCE_SIZE);
 	for (int i = 0; i < PARTS; i++)
 		free(m->part[i].brought);
 	free(m);

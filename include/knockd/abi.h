@@ -206,13 +206,23 @@ struct grant_bucket {
 };
 
 /*
- * ---- presence: who can have progress, a grant or a flow at all; array, slot → __u64 ----
+ * ---- presence: who can have progress, a grant or a flow at all; array of lines of slots ----
  *
- * A slot holds the jiffy from which on nothing of any source whose hash leads to it can be alive. A
- * source whose time has come has nothing, and no other table is asked.
+ * A slot holds the latest time at which anything of a source whose hash leads to it can be alive,
+ * in steps of 256 jiffies, rounded up. A source whose time has passed has nothing, and no other
+ * table is asked.
  */
 
-enum { PRESENCE_BITS_MIN = 16 };
+enum {
+	PRESENCE_BITS = 16, /* of slots: few enough for a processor to keep at hand */
+	PRESENCE_LINE = 16, /* slots of one cache line */
+	PRESENCE_LINES = (1 << PRESENCE_BITS) / PRESENCE_LINE,
+	PRESENCE_STEP_SHIFT = 8,
+};
+
+struct presence_line {
+	__u32 until[PRESENCE_LINE];
+};
 
 /* ---- flows: LRU hash ---- */
 
@@ -397,7 +407,6 @@ struct settings {
 	__u32 set_count;      /* sets of sources; set 0 is everyone else */
 	__u32 guard_count;    /* protected ports */
 	__u32 bucket_mask;    /* buckets of grants, less one */
-	__u32 presence_shift; /* of a source's hash, to its slot of presence */
 	__u32 hash_key[8];    /* secret, drawn when nothing is handed on; lives as long as the state
 	                         that it places */
 	__u32 sources;        /* 1: some Trust or Knock_From is configured */

@@ -41,7 +41,7 @@ struct scene {
 
 	struct setup setup;
 	struct world *world;
-	__u64 *presence, *presence_before; /* as it is, and before anybody knocks */
+	__u32 *presence, *presence_before; /* as it is, and before anybody knocks */
 	struct settings settings;
 	struct grant_bucket *bucket;
 };
@@ -208,7 +208,7 @@ static inline void knockers_forget(const struct scene *scene)
 		source.word_be[w->family == 4 ? 0 : 3] = htonl(SOURCES_KNOCKING + i);
 		bpf_map_delete_elem(w->generation.map[MAP_progress], &source);
 		hash = source_hash(scene->settings.hash_key, &source);
-		slot = presence_slot(hash, scene->settings.presence_shift);
+		slot = presence_slot(hash);
 		bucket = &scene->bucket[grant_slot(hash, buckets - 1)];
 		for (int cell = 0; cell < GRANT_CELLS; cell++)
 			if (!grant_differs(&bucket->cell[cell], bucket->cell[cell].word, &source,

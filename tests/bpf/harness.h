@@ -315,12 +315,13 @@ static inline void value_zero(void *value, __u64 size)
 static inline void presence_age(struct world *w, __u64 by)
 {
 	size_t size = generation_map_size(&w->generation, MAP_presence);
-	__u64 *slot = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	__u64 steps = by >> PRESENCE_STEP_SHIFT;
+	__u32 *slot = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			   w->generation.map[MAP_presence], 0);
 
 	assert_ptr_not_equal(slot, MAP_FAILED);
 	for (size_t i = 0; i < size / sizeof(*slot); i++)
-		slot[i] -= slot[i] < by ? slot[i] : by;
+		slot[i] -= slot[i] < steps ? slot[i] : steps;
 	munmap(slot, size);
 }
 

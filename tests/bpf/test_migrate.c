@@ -70,10 +70,7 @@ static void mask6(unsigned int prefix, __be32 out[4])
 			  0xff << (8 - prefix % 8);
 }
 
-/*
- * A generation's settings. Its table of presence may be of another size than that of @before, which
- * it then has to itself; the hash is the same.
- */
+/* A generation's settings; those of one that follows @before have its key. */
 static struct settings settings_of(const struct plan *plan, const struct settings *before)
 {
 	struct settings s = {
@@ -82,7 +79,6 @@ static struct settings settings_of(const struct plan *plan, const struct setting
 		.bucket_mask = or_one(plan->buckets) - 1,
 		.udp_idle = IDLE,
 		.second = SECOND,
-		.presence_shift = 64 - 8 - any(4),
 	};
 
 	mask6(plan->prefix6 ? plan->prefix6 : 128, s.grant_mask6_be);
@@ -109,11 +105,6 @@ static void value_set(int map, __u32 index, const void *value)
 	assert_int_equal(bpf_map_update_elem(map, &index, value, BPF_ANY), 0);
 }
 
-static __u32 slots_of(const struct settings *s)
-{
-	return 1U << (64 - s->presence_shift);
-}
-
 /* A generation with all that migration asks for. */
 static struct generation generation_make(const struct plan *plan, const struct settings *settings)
 {
@@ -128,7 +119,8 @@ static struct generation generation_make(const struct plan *plan, const struct s
 		  or_one(plan->doors) * sizeof(struct door_name), 1 },
 		{ MAP_doors, BPF_MAP_TYPE_ARRAY, 4, or_one(plan->doors) * sizeof(struct door), 1 },
 		{ MAP_ports, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct port), PORT_COUNT },
-		{ MAP_presence, BPF_MAP_TYPE_ARRAY, 4, 8, slots_of(settings) },
+		{ MAP_presence, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct presence_line),
+		  PRESENCE_LINES },
 		{ MAP_grants, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct grant_bucket),
 		  or_one(plan->buckets) },
 		{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(struct source),
@@ -156,7 +148,7 @@ struct table {
 	struct generation g;
 	struct settings settings;
 	struct grant_bucket *bucket;
-	__u64 *presence;
+	__u32 *presence;
 };
 
 static void *map_open(const struct generation *g, enum generation_map map)
@@ -173,7 +165,7 @@ static struct table table_make(const struct plan *plan, const struct table *befo
 	struct table t = { .settings = settings_of(plan, before ? &before->settings : NULL) };
 
 	t.g = generation_make(plan, &t.settings);
-	if (before && slots_of(&before->settings) == slots_of(&t.settings)) {
+	if (before) {
 		close(t.g.map[MAP_presence]);
 		t.g.map[MAP_presence] = dup(before->g.map[MAP_presence]);
 	}
@@ -185,7 +177,7 @@ static struct table table_make(const struct plan *plan, const struct table *befo
 static void table_free(struct table *t)
 {
 	munmap(t->bucket, generation_map_size(&t->g, MAP_grants));
-	munmap(t->presence, slots_of(&t->settings) * sizeof(*t->presence));
+	munmap(t->presence, generation_map_size(&t->g, MAP_presence));
 	generation_close(&t->g);
 }
 
@@ -212,10 +204,9 @@ static __u32 home_of(const struct table *t, const struct source *owner)
 }
 
 /* A source's slot of presence. */
-static __u64 *slot_of(const struct table *t, const struct source *source)
+static __u32 *slot_of(const struct table *t, const struct source *source)
 {
-	return &t->presence[presence_slot(source_hash(t->settings.hash_key, source),
-					  t->settings.presence_shift)];
+	return &t->presence[presence_slot(source_hash(t->settings.hash_key, source))];
 }
 
 /* The word of @source's unexpired cell for @door, 0 when there is none that programs would find. */
@@ -1052,8 +1043,6 @@ static void a_map_is_shared_where_it_fits(void **state)
 	mask6(64, shorter.grant_mask6_be);
 	assert_true(migration_shares(&old.g, MAP_grants, &settings, grants));
 	assert_false(migration_shares(&old.g, MAP_grants, &shorter, grants));
-	assert_false(migration_shares(&old.g, MAP_presence, &shorter, skel->maps.presence));
-	assert_int_equal(bpf_map__set_max_entries(skel->maps.presence, slots_of(&settings)), 0);
 	assert_true(migration_shares(&old.g, MAP_presence, &shorter, skel->maps.presence));
 	assert_true(migration_shares(&old.g, MAP_quotas, &shorter, skel->maps.quotas));
 	assert_true(migration_shares(&old.g, MAP_port_reports, &shorter,
