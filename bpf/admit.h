@@ -109,7 +109,7 @@ static __always_inline struct grant_bucket *owner_bucket(__u64 hash)
 static __always_inline bool source_present(const struct source *owner, __u64 now, __u64 *hash)
 {
 	*hash = source_hash(settings.hash_key, owner);
-	return hash_present(*hash, now);
+	return hash_alive(*hash, now);
 }
 
 /* The cell in @owner's bucket of a live grant that opens @area, or −1. */

@@ -26,12 +26,13 @@ static __always_inline void reason_count(enum reason reason)
  */
 static __always_inline bool rate_take(__u64 *limit, __u64 now, __u32 per_second)
 {
-	__u32 second = settings.second ? now / settings.second : 0;
 	__u64 word = *(volatile __u64 *)limit;
+	__u32 age = now - (word >> 32);
 
-	if (word >> 32 != second) {
+	/* Another CPU may have begun the second just after this one read its clock. */
+	if (age >= settings.second && age < (__u32)-256) {
 		/* Whoever comes first opens the new second; the others take from it. */
-		if (__sync_val_compare_and_swap(limit, word, (__u64)second << 32 | 1) == word)
+		if (__sync_val_compare_and_swap(limit, word, now << 32 | 1) == word)
 			return true;
 	} else if ((__u32)word >= per_second) {
 		return false;

@@ -154,7 +154,7 @@ enum glance {
 	GLANCE_LONG,    /* the long way is the one that can tell */
 	GLANCE_OTHER,   /* none of ours */
 	GLANCE_CLOSED,  /* a SYN that is refused, and has been counted */
-	GLANCE_GUARDED, /* anything else to a protected port: see plain_judge() */
+	GLANCE_NAMED,   /* anything else to a port that the config names: see plain_judge() */
 };
 
 /* A plain packet to a port that the config does not name is none of ours, unless it is a knock or
@@ -212,53 +212,17 @@ static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum p
 		return GLANCE_LONG;
 	if (!port->named)
 		return other_glance(transport, proto, family);
-	if (port->symbol || !(settings.plain & PLAIN_GUARDED))
+	if (port->symbol)
+		return port->guard || !(settings.plain & PLAIN_OTHER) ? GLANCE_LONG : GLANCE_NAMED;
+	if (!(settings.plain & PLAIN_GUARDED))
 		return GLANCE_LONG;
 	if (proto == PROTO_TCP && flags_start(plain_flags(transport)) &&
 	    plain_ours(transport, family) && plain_refused(port, transport, family))
 		return GLANCE_CLOSED;
-	return GLANCE_GUARDED;
+	return GLANCE_NAMED;
 }
 
-/* What a plain segment's source is good for: REASON_GRANTED, REASON_CLOSED, or −1. */
-static __always_inline int plain_admit(const struct port *port, const __u8 *transport,
-				       __u16 family)
-{
-	struct source owner = plain_owner(transport, family);
-	__u64 now = bpf_jiffies64(), hash;
-
-	if (source_present(&owner, now, &hash) &&
-	    cell_admitting(&owner, hash, port->area, now) >= 0)
-		return REASON_GRANTED;
-	return plain_ours(transport, family) && port_refused_quietly(port, now) ?
-		       (int)REASON_CLOSED : -1;
-}
-
-/* See segment_judge(). The addresses and ports stand in the packet as a lookup wants them. */
-static __always_inline int plain_guarded(void *ctx, const __u8 *transport, enum proto proto,
-					 __u16 family)
-{
-	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
-	const __u8 *tuple = transport - (family == 4 ? 8 : 32);
-
-	if (!port || proto != PROTO_TCP)
-		return -1;
-	if (!flags_start(plain_flags(transport))) {
-		if (socket_connected(tuple_socket(ctx, PROTO_TCP, tuple, family == 4 ? 12 : 36)))
-			return REASON_SOCKET;
-		if (surroundings.stacked)
-			return -1;
-	}
-	return plain_admit(port, transport, family);
-}
-
-/* The reason for the verdict on what the glance calls GUARDED; −1 where the long way must tell. */
-__noinline int plain_judge(struct xdp_md *ctx)
-{
-	struct cursor c = frame_cursor(ctx);
-
-	return plain_way(&c, -1, plain_guarded);
-}
+/* ---- the long way: anything ---- */
 
 /* Whether @source, of stream 0, is an address of this host. */
 __noinline int source_is_ours(const struct source *source)
@@ -365,6 +329,97 @@ __noinline int packet_flow_judge(const struct packet *p, __u32 question, __u32 a
 	return question == FLOW_BEGINS ? connection_admitted(&owner, hash, &flow, area, now) :
 					 connection_settle(&owner, hash, &flow, area, now);
 }
+
+/* ---- plain packets to ports that the config names ---- */
+
+/* REASON_CLOSED for a plain packet that nothing admits, or −1. */
+static __always_inline int plain_close(const struct port *port, const __u8 *transport,
+				       __u16 family, __u64 now)
+{
+	return plain_ours(transport, family) && port_refused_quietly(port, now) ?
+		       (int)REASON_CLOSED : -1;
+}
+
+/* The addresses and ports stand in the packet as a lookup of a socket wants them. */
+static __always_inline bool plain_connected(struct xdp_md *ctx, const __u8 *transport,
+					    enum proto proto, __u16 family)
+{
+	int socket = family == 4 ?
+		     tuple_socket(ctx, proto, transport - 8, TUPLE_SIZE4) :
+		     tuple_socket(ctx, proto, transport - 32, TUPLE_SIZE6);
+
+	return socket_connected(socket);
+}
+
+/* See segment_judge(). */
+static __always_inline int plain_segment(struct xdp_md *ctx, const struct port *port,
+					 const __u8 *transport, __u16 family)
+{
+	bool starts = flags_start(plain_flags(transport));
+	__u64 now = bpf_jiffies64(), hash;
+	struct source owner;
+
+	if (!starts && plain_connected(ctx, transport, PROTO_TCP, family))
+		return REASON_SOCKET;
+	owner = plain_owner(transport, family);
+	if (source_present(&owner, now, &hash) &&
+	    cell_admitting(&owner, hash, port->area, now) >= 0)
+		return REASON_GRANTED;
+	return !starts && surroundings.stacked ? -1 : plain_close(port, transport, family, now);
+}
+
+/* See datagram_judge(). */
+static __always_inline int plain_datagram(struct xdp_md *ctx, const struct port *port,
+					  const __u8 *transport, __u16 family)
+{
+	struct packet p = plain_packet(transport, PROTO_UDP, family);
+	__u64 now = bpf_jiffies64();
+	int reason = packet_flow_judge(&p, FLOW_DATAGRAM, port->area, now);
+
+	if (reason != REASON_CLOSED)
+		return reason;
+	if (p.group)
+		return -1;
+	if (plain_connected(ctx, transport, PROTO_UDP, family))
+		return REASON_SOCKET;
+	return plain_close(port, transport, family, now);
+}
+
+/* A knock, as far as it is one, at a port that is not protected. */
+static __always_inline int plain_knock(struct xdp_md *ctx, const struct port *port,
+				       const __u8 *transport, enum proto proto, __u16 family)
+{
+	struct packet p = plain_packet(transport, proto, family);
+
+	if (ports_are_dhcp(proto, family, p.source_port_be, p.destination_port_be))
+		return -1;
+	if (!p.group && flags_knock(proto, p.flags, family))
+		packet_count(ctx, &p, port->symbol, bpf_jiffies64());
+	return REASON_KNOCK;
+}
+
+static __always_inline int plain_named(void *ctx, const __u8 *transport, enum proto proto,
+				       __u16 family)
+{
+	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
+
+	if (!port)
+		return -1;
+	if (port->symbol)
+		return plain_knock(ctx, port, transport, proto, family);
+	return proto == PROTO_TCP ? plain_segment(ctx, port, transport, family) :
+				    plain_datagram(ctx, port, transport, family);
+}
+
+/* The reason for the verdict on what the glance calls NAMED; −1 where the long way must tell. */
+__noinline int plain_judge(struct xdp_md *ctx)
+{
+	struct cursor c = frame_cursor(ctx);
+
+	return plain_way(&c, -1, plain_named);
+}
+
+/* ---- and any others ---- */
 
 /*
  * A TCP connection to a port of a door that may count them begins, as far as anybody can tell. One
@@ -554,7 +609,7 @@ int knockd_outer(struct xdp_md *ctx)
 		return verdict_xdp(REASON_OTHER);
 	if (glance == GLANCE_CLOSED)
 		return verdict_xdp(REASON_CLOSED);
-	reason = glance == GLANCE_GUARDED ? plain_judge(ctx) : -1;
+	reason = glance == GLANCE_NAMED ? plain_judge(ctx) : -1;
 	return verdict_xdp(reason < 0 ? packet_judge(ctx) : reason);
 }
 

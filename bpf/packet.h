@@ -240,6 +240,17 @@ static __always_inline enum packet_result transport_parse(const struct cursor *c
 	return PACKET_OTHER;
 }
 
+/* Linux takes what has no destination, and no source, for a broadcast. */
+static __always_inline bool ipv4_is_group(__be32 address_be)
+{
+	return (bpf_ntohl(address_be) >> 28) == 14 || address_be == ~0U || !address_be;
+}
+
+static __always_inline bool ipv6_is_group(const __u8 *address)
+{
+	return *address == 0xff;
+}
+
 static __always_inline enum packet_result ipv4_parse(const struct cursor *c, __u32 offset,
 						     struct packet *p)
 {
@@ -256,8 +267,7 @@ static __always_inline enum packet_result ipv4_parse(const struct cursor *c, __u
 	p->source.word_be[0] = ip->saddr;
 	p->destination_be[0] = ip->daddr;
 	p->tos = ip->tos;
-	/* Linux takes what has no destination, and no source, for a broadcast. */
-	p->group |= (bpf_ntohl(ip->daddr) >> 28) == 14 || ip->daddr == ~0U || !ip->daddr;
+	p->group |= ipv4_is_group(ip->daddr);
 	place = bpf_ntohs(ip->frag_off);
 	if (place & 0x1fff)
 		return PACKET_LATER;
@@ -289,7 +299,7 @@ static __always_inline enum packet_result ipv6_parse(const struct cursor *c, __u
 	p->source.family = 6;
 	__builtin_memcpy(p->source.word_be, &ip->saddr, sizeof(p->source.word_be));
 	__builtin_memcpy(p->destination_be, &ip->daddr, sizeof(p->destination_be));
-	p->group |= *(const __u8 *)&ip->daddr == 0xff;
+	p->group |= ipv6_is_group((const __u8 *)&ip->daddr);
 	type = ip->nexthdr;
 	limit = bpf_ntohs(ip->payload_len);
 	/* No length and a hop-by-hop header: a jumbogram, whose length Linux does not cut to. */
@@ -414,6 +424,17 @@ static __always_inline __u8 plain_flags(const __u8 *transport)
 	return transport[13] & 0x3f;
 }
 
+/* Whether the frame or the packet is to a broadcast or multicast address, as packet_parse() says. */
+static __always_inline bool plain_group(const __u8 *transport, __u16 family)
+{
+	const __u8 *ip = transport - (family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	const __u8 *frame = ip - sizeof(struct ethhdr);
+
+	return frame[0] & 1 ||
+	       (family == 4 ? ipv4_is_group(((const struct iphdr *)ip)->daddr) :
+			      ipv6_is_group(ip + 24));
+}
+
 /* The address that begins @before bytes before the transport header of a plain packet. */
 static __always_inline struct source plain_address(const __u8 *transport, __u16 family, int before)
 {
@@ -436,6 +457,31 @@ static __always_inline struct source plain_source(const __u8 *transport, __u16 f
 static __always_inline struct source plain_destination(const __u8 *transport, __u16 family)
 {
 	return plain_address(transport, family, family == 4 ? 4 : 16);
+}
+
+/* All that packet_parse() says of it. */
+static __always_inline struct packet plain_packet(const __u8 *transport, enum proto proto,
+						  __u16 family)
+{
+	const __be16 *ports_be = (const void *)transport;
+	struct source destination = plain_destination(transport, family);
+	struct packet p = {
+		.source = plain_source(transport, family),
+		.source_port_be = ports_be[0],
+		.destination_port_be = ports_be[1],
+		.number = bpf_ntohs(ports_be[1]),
+		.proto = proto,
+		.group = plain_group(transport, family),
+	};
+
+	__builtin_memcpy(p.destination_be, destination.word_be, sizeof(p.destination_be));
+	if (family == 4)
+		p.tos = ((const struct iphdr *)transport - 1)->tos;
+	if (proto == PROTO_TCP) {
+		p.sequence_be = ((const struct tcphdr *)transport)->seq;
+		p.flags = plain_flags(transport);
+	}
+	return p;
 }
 
 /**

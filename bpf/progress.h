@@ -362,16 +362,22 @@ static __always_inline void stage_tell(const struct knock *k, __u32 state)
 	}
 }
 
-/* The progress of the knock's source; made anew where there is none and @begin. */
-static __noinline struct progress *progress_fetch(const struct knock *k, bool begin)
+/* The progress of the knock's source, or NULL. */
+static __noinline struct progress *progress_find(const struct knock *k)
 {
 	/* Before Linux 6.2 a key must not lie in what a global function was given. */
 	struct source source = k->source;
-	struct progress *p = bpf_map_lookup_elem(&progress, &source);
-	static const struct progress none;
 
-	if (p || !begin)
-		return p;
+	return bpf_map_lookup_elem(&progress, &source);
+}
+
+/* The same, made where there is none. */
+static __noinline struct progress *progress_make(const struct knock *k)
+{
+	struct source source = k->source;
+	static const struct progress none;
+	struct progress *p;
+
 	/* Another CPU may make it first: then the one it made serves. */
 	bpf_map_update_elem(&progress, &source, &none, BPF_NOEXIST);
 	p = bpf_map_lookup_elem(&progress, &source);
@@ -464,12 +470,10 @@ static __always_inline bool progress_knock(struct knock *k)
 {
 	struct step step = {};
 	struct progress *p;
-	bool begins;
 
-	begins = k->symbol && sequence_next(k->root, k->symbol, k->root) != k->root;
-	if (!begins && !hash_present(k->hash, k->now))
-		return false;
-	p = progress_fetch(k, begins);
+	p = hash_present(k->hash, k->now) ? progress_find(k) : NULL;
+	if (!p && k->symbol && sequence_next(k->root, k->symbol, k->root) != k->root)
+		p = progress_make(k);
 	if (!p)
 		return false;
 	for (int i = 0; i < PROGRESS_TRIES; i++) {

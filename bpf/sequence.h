@@ -104,6 +104,13 @@ static __always_inline __u32 knock_age(const struct progress *p, __u32 head, __u
 	return age > (__u32)-256 ? 0 : age;
 }
 
+/* Whether the run of knocks that led to @s is in force and still in time. */
+static __always_inline bool state_holds(const struct state *s, const struct progress *p,
+					__u32 head, __u32 now)
+{
+	return s->depth && !s->removed && knock_age(p, head, s->depth - 1, now) <= s->timeout;
+}
+
 /*
  * The longest suffix of @state that is in force and still in time; @root when nothing is, and for a
  * number that no run of knocks has any more.
@@ -116,7 +123,7 @@ static __always_inline __u32 state_alive(const struct automaton *a, const struct
 
 		if (!s || !s->depth)
 			return root;
-		if (!s->removed && knock_age(p, head, s->depth - 1, now) <= s->timeout)
+		if (state_holds(s, p, head, now))
 			return state;
 		state = s->fail;
 	}
@@ -160,6 +167,16 @@ static __always_inline __u32 state_next(const struct automaton *a, __u32 state, 
 #define STATE_ALIVE state_alive
 #endif
 
+/* As state_alive(), which is seldom needed for it. */
+static __always_inline __u32 state_now(const struct automaton *a, const struct progress *p,
+				       __u32 state, __u32 head, __u32 now, __u32 root)
+{
+	const struct state *s = state_at(a, state);
+
+	return s && state_holds(s, p, head, now) ? state :
+						   STATE_ALIVE(a, p, state, head, now, root);
+}
+
 /**
  * sequence_step() - Count one knock of one source.
  * @a: the compiled sequences
@@ -179,7 +196,7 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 					  struct step *step)
 {
 	__u32 head = word_head(word), count = word_count(word), tag = word_tag(word);
-	__u32 state = STATE_ALIVE(a, p, word_state(word), head, now, root);
+	__u32 state = state_now(a, p, word_state(word), head, now, root);
 	const struct state *s = state_at(a, state), *start = state_at(a, root);
 	bool repeat;
 
@@ -215,7 +232,7 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 	p->knock[head].id = id;
 	if (count < KNOCKD_SEQUENCE_MAX)
 		count++;
-	step->state = STATE_ALIVE(a, p, step->state, head, now, root);
+	step->state = state_now(a, p, step->state, head, now, root);
 	step->kind = repeat ? STEP_REPEAT : step->state == root ? STEP_WRONG : STEP_ADVANCED;
 	step->word = word_make(step->state, head, count, tag);
 	s = state_at(a, step->state);

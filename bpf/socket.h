@@ -17,6 +17,9 @@ enum {
 
 enum { ADDRESS_FAMILY_IPV4 = 2, ADDRESS_FAMILY_IPV6 = 10 };
 
+/* Source, destination, and the two ports. */
+enum { TUPLE_SIZE4 = 12, TUPLE_SIZE6 = 36 };
+
 static __always_inline __u32 packet_tuple(const struct packet *p, struct bpf_sock_tuple *tuple)
 {
 	if (p->source.family == 4) {
@@ -24,13 +27,13 @@ static __always_inline __u32 packet_tuple(const struct packet *p, struct bpf_soc
 		tuple->ipv4.daddr = p->destination_be[0];
 		tuple->ipv4.sport = p->source_port_be;
 		tuple->ipv4.dport = p->destination_port_be;
-		return sizeof(tuple->ipv4);
+		return TUPLE_SIZE4;
 	}
 	__builtin_memcpy(tuple->ipv6.saddr, p->source.word_be, sizeof(tuple->ipv6.saddr));
 	__builtin_memcpy(tuple->ipv6.daddr, p->destination_be, sizeof(tuple->ipv6.daddr));
 	tuple->ipv6.sport = p->source_port_be;
 	tuple->ipv6.dport = p->destination_port_be;
-	return sizeof(tuple->ipv6);
+	return TUPLE_SIZE6;
 }
 
 enum socket_kind {

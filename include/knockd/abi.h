@@ -311,7 +311,7 @@ enum order_result {
 
 /* ---- what all CPUs and the daemon share; one value ---- */
 
-/* Rates: second (high half) and what was taken in it (low half). */
+/* Rates: when their second began (high half, in jiffies), and what was taken in it (low half). */
 enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
 
 struct shared {
@@ -383,7 +383,7 @@ struct stream {
 enum frames { FRAMES_ETHERNET, FRAMES_IP, FRAMES_MIXED };
 
 enum plain_kind {
-	PLAIN_OTHER = 1,   /* those to ports that the config does not name */
+	PLAIN_OTHER = 1,   /* those to ports that it does not protect */
 	PLAIN_GUARDED = 2, /* those to protected ports */
 };
 

@@ -456,13 +456,13 @@ static inline void deadline_age(void *value, __u64 by)
 		trial->until -= by;
 }
 
-static inline void limits_age(void *value, __u64 seconds)
+static inline void limits_age(void *value, __u64 by)
 {
 	struct shared *shared = value;
 
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		if (shared->limit[i])
-			shared->limit[i] -= seconds << 32;
+			shared->limit[i] -= by << 32;
 }
 
 /** time_pass() - As if all that the tables remember had happened @seconds earlier. Windows of a
@@ -477,7 +477,7 @@ static inline void time_pass(struct world *w, __u64 seconds)
 	table_walk(skel->maps.flows, flow_age, by);
 	presence_age(w, by);
 	table_walk(skel->maps.port_reports, report_age, by);
-	table_walk(skel->maps.shared, limits_age, seconds);
+	table_walk(skel->maps.shared, limits_age, by);
 	table_walk(skel->maps.trial, deadline_age, by);
 	for (__u32 door = 0; door < w->compiled.settings.door_count; door++) {
 		__u64 open_time = w->compiled.door[door].open_time, quota;

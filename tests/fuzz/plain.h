@@ -37,22 +37,12 @@ static inline bool plain_agrees(const struct cursor *c, enum packet_result resul
 				const struct packet *p)
 {
 	struct plain_seen seen = plain_found(c);
-	const __u8 *transport = seen.transport;
-	struct source source, destination;
-	__be16 ports_be[2];
+	struct packet plain;
 
-	if (!transport)
+	if (!seen.transport)
 		return true;
-	source = plain_source(transport, seen.family);
-	destination = plain_destination(transport, seen.family);
-	memcpy(ports_be, transport, sizeof(ports_be));
-	return result == PACKET_READ && p->proto == seen.proto &&
-	       p->source.family == seen.family &&
-	       !memcmp(p->source.word_be, source.word_be, sizeof(source.word_be)) &&
-	       !memcmp(p->destination_be, destination.word_be, sizeof(p->destination_be)) &&
-	       p->source_port_be == ports_be[0] && p->destination_port_be == ports_be[1] &&
-	       p->number == bpf_ntohs(ports_be[1]) &&
-	       (seen.proto == PROTO_UDP || p->flags == plain_flags(transport));
+	plain = plain_packet(seen.transport, seen.proto, seen.family);
+	return result == PACKET_READ && !memcmp(&plain, p, sizeof(plain));
 }
 
 #endif
