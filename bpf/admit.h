@@ -108,7 +108,7 @@ static __always_inline struct grant_bucket *owner_bucket(__u64 hash)
 /* A source's place in the tables of grants, when anything of it can be alive at @now. */
 static __always_inline bool source_present(const struct source *owner, __u64 now, __u64 *hash)
 {
-	*hash = source_hash(settings.hash_key, owner);
+	*hash = source_hash(&settings.hash_key, owner);
 	return hash_alive(*hash, now);
 }
 

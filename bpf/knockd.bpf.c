@@ -137,7 +137,7 @@ static __always_inline bool flags_knock(enum proto proto, __u8 flags, __u16 fami
 /* Whether anything of a packet's source can be alive. */
 static __always_inline bool source_known(const struct source *source, __u64 now)
 {
-	return hash_alive(source_hash(settings.hash_key, source), now);
+	return hash_alive(source_hash(&settings.hash_key, source), now);
 }
 
 /* Whether the address may be one of this host. */
@@ -195,7 +195,7 @@ static __always_inline bool plain_refused(const struct port *port, const __u8 *t
 					  __u16 family)
 {
 	struct source owner = plain_owner(transport, family);
-	const __u32 *slot = hash_slot(source_hash(settings.hash_key, &owner));
+	const __u32 *slot = hash_slot(source_hash(&settings.hash_key, &owner));
 	__u64 now = bpf_jiffies64(); /* the entry has no place for it before */
 
 	return slot && !presence_alive(slot, now) && port_refused_quietly(port, now);
@@ -278,7 +278,7 @@ __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 sy
 		return false;
 	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
 		return false;
-	knock.hash = source_hash(settings.hash_key, &p->source);
+	knock.hash = source_hash(&settings.hash_key, &p->source);
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
 		if (!packet_knocks(p, &settings.stream[i]) ||
 		    !packet_aims(p, &settings.stream[i], class))

@@ -22,7 +22,7 @@ static __always_inline enum order_result order_open(const struct order_form *for
 	bool renewed = false;
 	struct event *event;
 
-	hash = source_hash(settings.hash_key, &owner);
+	hash = source_hash(&settings.hash_key, &owner);
 	if (!(d->flags & DOOR_GRANTS)) {
 		until = 0;
 	} else {

@@ -18,15 +18,16 @@
 #endif
 
 /** source_hash() - 64 well-mixed bits of address and family; the stream does not count. */
-static __always_inline __u64 source_hash(const volatile __u32 key[8], const struct source *source)
+static __always_inline __u64 source_hash(const volatile struct hash_key *key,
+					 const struct source *source)
 {
-	__u64 sum = (__u64)(source->word_be[0] + key[0]) * (source->word_be[1] + key[1]) +
-		    (__u64)(source->word_be[2] + key[2]) * (source->word_be[3] + key[3]);
+	const __be32 *word = source->word_be;
+	__u64 sum = (__u64)(word[0] + key->add[0]) * (word[1] + key->add[1]);
 
 	if (source->family == 6)
-		sum += key[4];
+		sum += (__u64)(word[2] + key->add[2]) * (word[3] + key->add[3]) + key->ipv6;
 	sum ^= sum >> 32;
-	return sum * ((__u64)key[5] << 32 | key[6] | 1);
+	return sum * key->multiplier;
 }
 
 static __always_inline __u32 presence_slot(__u64 hash)

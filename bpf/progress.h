@@ -221,7 +221,7 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	if (!k || !d)
 		return 0;
 	owner = source_owner(&k->source);
-	hash = source_hash(settings.hash_key, &owner);
+	hash = source_hash(&settings.hash_key, &owner);
 	until = d->open_time ? k->now + d->open_time : GRANT_FOREVER;
 	if (!source_may_knock(&k->source, door)) {
 		reason = REASON_REFUSED_SOURCE;

@@ -346,6 +346,14 @@ static void plain_set(struct settings *s)
 		s->plain |= PLAIN_GUARDED;
 }
 
+static int hash_key_draw(struct hash_key *key)
+{
+	if (getrandom(key, sizeof(*key), 0) != sizeof(*key))
+		return -EIO;
+	key->multiplier |= 1;
+	return 0;
+}
+
 /* State that is handed on stays where its key has placed it. */
 static int hash_key_set(struct settings *settings, const struct generation *from)
 {
@@ -353,11 +361,10 @@ static int hash_key_set(struct settings *settings, const struct generation *from
 	int error;
 
 	if (!from)
-		return getrandom(settings->hash_key, sizeof(settings->hash_key), 0) ==
-		       sizeof(settings->hash_key) ? 0 : -EIO;
+		return hash_key_draw(&settings->hash_key);
 	error = generation_settings(from, &before);
 	if (!error)
-		memcpy(settings->hash_key, before.hash_key, sizeof(settings->hash_key));
+		settings->hash_key = before.hash_key;
 	return error;
 }
 

@@ -104,7 +104,7 @@ static void cell_bring(struct migration *m, struct grant_bucket *brought,
 	}
 	owner_cut(&owner, m->new.grant_mask6_be);
 	memcpy(cell->address_be, owner.word_be, sizeof(cell->address_be));
-	hash = source_hash(m->new.hash_key, &owner);
+	hash = source_hash(&m->new.hash_key, &owner);
 	/* Whoever has a cell is present, and is before anybody sees the cell. */
 	hash_extend(m, hash, grant_expiry(cell->word));
 	slot = grant_slot(hash, m->new.bucket_mask);
@@ -132,7 +132,7 @@ static void cells_build(struct migration *m, struct grant_bucket *brought,
 static bool cell_give(struct migration *m, struct grant_bucket *bucket, const struct grant *cell)
 {
 	struct source owner = cell_owner(cell);
-	__u32 home = grant_home(source_hash(m->new.hash_key, &owner));
+	__u32 home = grant_home(source_hash(&m->new.hash_key, &owner));
 	int i = grant_take(bucket, home, &owner, m->now,
 			   grant_word(GRANT_DOOR_BUSY, false, true, m->now + m->new.second));
 
@@ -283,7 +283,7 @@ static bool progress_bring(void *data, const void *key, void *value)
 	struct migration *m = part->m;
 	const struct source *source = key;
 	const struct progress *old = value;
-	__u64 hash = source_hash(m->new.hash_key, source);
+	__u64 hash = source_hash(&m->new.hash_key, source);
 	__u64 owner = (hash + source->stream * 0x9e3779b97f4a7c15ULL) | 1;
 	struct progress new;
 	struct mark *mark;
@@ -318,7 +318,7 @@ static struct grant_bucket *owner_bucket(const struct migration *m, struct grant
 					 const struct settings *settings, struct source *owner)
 {
 	owner_cut(owner, settings->grant_mask6_be);
-	return &cells[grant_slot(source_hash(m->new.hash_key, owner), settings->bucket_mask)];
+	return &cells[grant_slot(source_hash(&m->new.hash_key, owner), settings->bucket_mask)];
 }
 
 /*
@@ -354,7 +354,7 @@ static bool flow_remask(struct part *part, const struct flow *flow, const struct
 		return false;
 	}
 	owner_cut(&source, m->new.grant_mask6_be);
-	hash_extend(m, source_hash(m->new.hash_key, &source), state->seen + m->new.udp_idle);
+	hash_extend(m, source_hash(&m->new.hash_key, &source), state->seen + m->new.udp_idle);
 	return true;
 }
 
@@ -572,7 +572,7 @@ static int migration_open(struct migration *m, const struct generation *from,
 	for (int i = 0; i < 4; i++)
 		m->narrowed |= m->new.grant_mask6_be[i] & ~m->old.grant_mask6_be[i];
 	/* One hash places the state of both. */
-	if (memcmp(m->old.hash_key, m->new.hash_key, sizeof(m->old.hash_key)))
+	if (memcmp(&m->old.hash_key, &m->new.hash_key, sizeof(m->old.hash_key)))
 		return -EINVAL;
 	error = presence_open(m, from, to);
 	for (int i = 0; i < PARTS && !error; i++)

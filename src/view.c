@@ -190,7 +190,7 @@ static const struct grant_bucket *bucket_of(const struct view *view, const struc
 	const struct grant_bucket *bucket = view->part[VIEW_GRANTS].at;
 	const struct settings *s = view_settings(view);
 
-	return &bucket[grant_slot(source_hash(s->hash_key, owner), s->bucket_mask)];
+	return &bucket[grant_slot(source_hash(&s->hash_key, owner), s->bucket_mask)];
 }
 
 __u64 view_grant_until(const struct view *view, const struct source *source, __u32 door)

@@ -379,6 +379,13 @@ struct stream {
 	__be32 target_be[4];
 };
 
+/* The secret of source_hash(). */
+struct hash_key {
+	__u32 add[4];
+	__u64 multiplier; /* odd */
+	__u64 ipv6;
+};
+
 /* How the frames of the guarded interfaces begin. */
 enum frames { FRAMES_ETHERNET, FRAMES_IP, FRAMES_MIXED };
 
@@ -407,8 +414,8 @@ struct settings {
 	__u32 set_count;      /* sets of sources; set 0 is everyone else */
 	__u32 guard_count;    /* protected ports */
 	__u32 bucket_mask;    /* buckets of grants, less one */
-	__u32 hash_key[8];    /* secret, drawn when nothing is handed on; lives as long as the state
-	                         that it places */
+	struct hash_key hash_key; /* drawn when nothing is handed on; lives as long as the state
+	                             that it places */
 	__u32 sources;        /* 1: some Trust or Knock_From is configured */
 	__u32 icmp;           /* 1: some sequence has an ICMP knock */
 	__u32 flows;          /* 1: some door has flows, or counts connections */
@@ -431,8 +438,7 @@ struct surroundings {
 /* The bit of an address in the filter; 192.0.2.1 and ::192.0.2.1 may share it. */
 static inline __u32 address_bit(const __be32 word_be[4])
 {
-	__u32 hash = word_be[0] ^ word_be[1] * 0x85ebca6bU ^ word_be[2] * 0xc2b2ae35U ^
-		     word_be[3] * 0x27d4eb2fU;
+	__u32 hash = word_be[0] ^ word_be[1] ^ word_be[2] ^ word_be[3];
 
 	return (hash ^ hash >> 16) * 0x9e3779b1U >> 20;
 }

@@ -207,7 +207,7 @@ static inline void knockers_forget(const struct scene *scene)
 
 		source.word_be[w->family == 4 ? 0 : 3] = htonl(SOURCES_KNOCKING + i);
 		bpf_map_delete_elem(w->generation.map[MAP_progress], &source);
-		hash = source_hash(scene->settings.hash_key, &source);
+		hash = source_hash(&scene->settings.hash_key, &source);
 		slot = presence_slot(hash);
 		bucket = &scene->bucket[grant_slot(hash, buckets - 1)];
 		for (int cell = 0; cell < GRANT_CELLS; cell++)

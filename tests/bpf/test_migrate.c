@@ -82,8 +82,9 @@ static struct settings settings_of(const struct plan *plan, const struct setting
 	};
 
 	mask6(plan->prefix6 ? plan->prefix6 : 128, s.grant_mask6_be);
-	for (int i = 0; i < 8; i++)
-		s.hash_key[i] = before ? before->hash_key[i] : any(~0U);
+	s.hash_key = before ? before->hash_key : (struct hash_key){
+		{ any(~0U), any(~0U), any(~0U), any(~0U) }, (__u64)any(~0U) << 32 | 1, any(~0U)
+	};
 	return s;
 }
 
@@ -194,19 +195,19 @@ static struct source owner_of(const struct table *t, const struct source *source
 
 static struct grant_bucket *bucket_of(const struct table *t, const struct source *owner)
 {
-	return &t->bucket[grant_slot(source_hash(t->settings.hash_key, owner),
+	return &t->bucket[grant_slot(source_hash(&t->settings.hash_key, owner),
 				     t->settings.bucket_mask)];
 }
 
 static __u32 home_of(const struct table *t, const struct source *owner)
 {
-	return grant_home(source_hash(t->settings.hash_key, owner));
+	return grant_home(source_hash(&t->settings.hash_key, owner));
 }
 
 /* A source's slot of presence. */
 static __u32 *slot_of(const struct table *t, const struct source *source)
 {
-	return &t->presence[presence_slot(source_hash(t->settings.hash_key, source))];
+	return &t->presence[presence_slot(source_hash(&t->settings.hash_key, source))];
 }
 
 /* The word of @source's unexpired cell for @door, 0 when there is none that programs would find. */

@@ -9,7 +9,7 @@
 /* The bucket in which the programs keep @owner's grants. */
 static struct grant *cell_of(struct world *w, const struct source *owner, int cell)
 {
-	__u64 hash = source_hash(w->settings->hash_key, owner);
+	__u64 hash = source_hash(&w->settings->hash_key, owner);
 	__u32 slot = grant_slot(hash, w->settings->bucket_mask);
 
 	return &w->bucket[slot].cell[cell];

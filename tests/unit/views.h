@@ -67,8 +67,9 @@ static inline struct world world_make(void)
 	w.settings->bucket_mask = WORLD_BUCKETS - 1;
 	for (int i = 0; i < 4; i++)
 		w.settings->grant_mask6_be[i] = ~0U;
-	for (int i = 0; i < 8; i++)
-		w.settings->hash_key[i] = 0x9e3779b9U * (i + 1);
+	for (int i = 0; i < 4; i++)
+		w.settings->hash_key.add[i] = 0x9e3779b9U * (i + 1);
+	w.settings->hash_key.multiplier = 0x9e3779b97f4a7c15ULL;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	w.about->hz = WORLD_HZ;
 	w.about->clock_jiffies = 5000000000;
