@@ -120,7 +120,7 @@ __noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area
 	__u64 ipv6;
 	__u32 home;
 
-	if (!owner || !bucket || !row)
+	if (!owner || !bucket || !row || !grant_possible(bucket, hash))
 		return -1;
 	ipv6 = grant_family(owner);
 	home = grant_home(hash);
@@ -144,7 +144,7 @@ __noinline int cell_find(const struct source *owner, __u64 hash, __u32 door)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
 
-	return owner && bucket ? grant_find(bucket, grant_home(hash), door, owner) : -1;
+	return owner && bucket ? grant_find(bucket, hash, door, owner) : -1;
 }
 
 static __always_inline struct grant *cell_grant(struct grant_bucket *bucket, __u32 cell)

@@ -92,6 +92,26 @@ static __always_inline __u32 grant_home(__u64 hash)
 	return hash >> 20 & (GRANT_CELLS - 1);
 }
 
+static __always_inline __u16 grant_tag(__u64 hash)
+{
+	return hash >> 4;
+}
+
+/** grant_possible() - Whether any cell of the bucket can be of a source with this hash. */
+static __always_inline bool grant_possible(const struct grant_bucket *bucket, __u64 hash)
+{
+	const __u64 ones = 0x0001000100010001ULL, tags = grant_tag(hash) * ones;
+	__u64 found = 0;
+
+	/* The highest bit of a tag is set where that is the same; or a neighbour, as it may be. */
+	for (int i = 0; i < GRANT_CELLS / 4; i++) {
+		__u64 differ = *(const volatile __u64 *)&bucket->tags[i] ^ tags;
+
+		found |= (differ - ones) & ~differ;
+	}
+	return found & ones << 15;
+}
+
 /** grant_cell() - The number of the cell that is looked at in step @i. */
 static __always_inline __u32 grant_cell(__u32 home, __u32 i)
 {
@@ -113,10 +133,11 @@ static __always_inline bool door_opens(const __u64 *opens, __u32 door, __u32 doo
 }
 
 /** grant_find() - The cell of @door and @source in any condition that still shows them, or −1. */
-static __always_inline int grant_find(struct grant_bucket *bucket, __u32 home, __u32 door,
+static __always_inline int grant_find(struct grant_bucket *bucket, __u64 hash, __u32 door,
 				      const struct source *source)
 {
 	__u64 ipv6 = grant_family(source);
+	__u32 home = grant_home(hash);
 
 	for (int i = 0; i < GRANT_CELLS; i++) {
 		__u32 cell = grant_cell(home, i);
@@ -156,12 +177,15 @@ static __always_inline __u32 grant_end(struct grant_bucket *bucket, __u32 door,
 }
 
 /**
- * grant_take() - Take a cell whose expiry has passed for @source and leave it with the word @busy.
+ * grant_take() - Take a cell whose expiry has passed for @source, whose hash is @hash, and leave it
+ * with the word @busy.
  * Return: its index, or −1 when there is none.
  */
-static __always_inline int grant_take(struct grant_bucket *bucket, __u32 home,
+static __always_inline int grant_take(struct grant_bucket *bucket, __u64 hash,
 				      const struct source *source, __u64 now, __u64 busy)
 {
+	__u32 home = grant_home(hash);
+
 	for (int i = 0; i < GRANT_CELLS; i++) {
 		__u32 cell = grant_cell(home, i);
 		struct grant *g = &bucket->cell[cell];
@@ -176,6 +200,7 @@ static __always_inline int grant_take(struct grant_bucket *bucket, __u32 home,
 		g->address_be[2] = source->word_be[2];
 		g->address_be[3] = source->word_be[3];
 		g->flows = 0;
+		bucket->tag[cell] = grant_tag(hash);
 		return cell;
 	}
 	return -1;

@@ -343,7 +343,8 @@ static __always_inline bool plain_begins(const struct cursor *c)
 
 static __always_inline __be16 plain_ethertype(const struct cursor *c)
 {
-	return *(const __be16 *)(c->data + offsetof(struct ethhdr, h_proto)); /* not packed: one load */
+	/* As a packed structure's it would be two loads. */
+	return *(const __be16 *)(c->data + offsetof(struct ethhdr, h_proto));
 }
 
 /*
@@ -424,7 +425,7 @@ static __always_inline __u8 plain_flags(const __u8 *transport)
 	return transport[13] & 0x3f;
 }
 
-/* Whether the frame or the packet is to a broadcast or multicast address, as packet_parse() says. */
+/* Whether frame or packet are to a broadcast or multicast address, as packet_parse() says. */
 static __always_inline bool plain_group(const __u8 *transport, __u16 family)
 {
 	const __u8 *ip = transport - (family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));

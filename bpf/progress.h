@@ -100,7 +100,7 @@ __noinline int cell_take(const struct source *owner, __u64 hash, __u64 now)
 
 	if (!owner || !bucket)
 		return -1;
-	return grant_take(bucket, grant_home(hash), owner, now,
+	return grant_take(bucket, hash, owner, now,
 			  grant_word(GRANT_DOOR_BUSY, false, true, now + settings.second));
 }
 

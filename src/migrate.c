@@ -132,8 +132,8 @@ static void cells_build(struct migration *m, struct grant_bucket *brought,
 static bool cell_give(struct migration *m, struct grant_bucket *bucket, const struct grant *cell)
 {
 	struct source owner = cell_owner(cell);
-	__u32 home = grant_home(source_hash(&m->new.hash_key, &owner));
-	int i = grant_take(bucket, home, &owner, m->now,
+	__u64 hash = source_hash(&m->new.hash_key, &owner);
+	int i = grant_take(bucket, hash, &owner, m->now,
 			   grant_word(GRANT_DOOR_BUSY, false, true, m->now + m->new.second));
 
 	if (i < 0)

@@ -202,6 +202,12 @@ struct grant {
 };
 
 struct grant_bucket {
+	union {
+		/* Whose each cell was last, as far as some bits of the hash tell: most sources
+		 * without a grant need no other look. Set before the cell's word is. */
+		__u16 tag[GRANT_CELLS];
+		__u64 tags[GRANT_CELLS / 4];
+	};
 	struct grant cell[GRANT_CELLS];
 };
 

@@ -199,9 +199,9 @@ static struct grant_bucket *bucket_of(const struct table *t, const struct source
 				     t->settings.bucket_mask)];
 }
 
-static __u32 home_of(const struct table *t, const struct source *owner)
+static __u64 hash_of(const struct table *t, const struct source *owner)
 {
-	return grant_home(source_hash(&t->settings.hash_key, owner));
+	return source_hash(&t->settings.hash_key, owner);
 }
 
 /* A source's slot of presence. */
@@ -217,7 +217,8 @@ static __u64 word_of(const struct table *t, const struct source *source, __u32 d
 	struct grant_bucket *bucket = bucket_of(t, &owner);
 	__u64 best = 0;
 
-	if (!presence_alive(slot_of(t, &owner), NOW))
+	if (!presence_alive(slot_of(t, &owner), NOW) ||
+	    !grant_possible(bucket, hash_of(t, &owner)))
 		return 0;
 	for (int i = 0; i < GRANT_CELLS; i++) {
 		__u64 word = bucket->cell[i].word;
@@ -237,11 +238,11 @@ static bool give(const struct table *t, const struct source *source, __u32 door,
 	struct source owner = owner_of(t, source);
 	struct grant_bucket *bucket = bucket_of(t, &owner);
 	__u64 word = grant_word(door, owner.family == 6, ended, until);
-	int cell = grant_find(bucket, home_of(t, &owner), door, &owner);
+	int cell = grant_find(bucket, hash_of(t, &owner), door, &owner);
 
 	presence_extend(slot_of(t, &owner), until);
 	if (cell < 0 || grant_expiry(bucket->cell[cell].word) <= NOW)
-		cell = grant_take(bucket, home_of(t, &owner), &owner, NOW,
+		cell = grant_take(bucket, hash_of(t, &owner), &owner, NOW,
 				  grant_word(GRANT_DOOR_BUSY, false, true, NOW + SECOND));
 	if (cell < 0)
 		return false;
@@ -524,7 +525,7 @@ static struct grant *cell_at(const struct table *t, const struct source *source,
 {
 	struct source owner = owner_of(t, source);
 	struct grant_bucket *bucket = bucket_of(t, &owner);
-	int cell = grant_find(bucket, home_of(t, &owner), door, &owner);
+	int cell = grant_find(bucket, hash_of(t, &owner), door, &owner);
 
 	assert_true(cell >= 0);
 	return &bucket->cell[cell];

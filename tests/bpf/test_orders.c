@@ -162,11 +162,12 @@ static unsigned int grants_alive(struct world *w)
 	__u64 now = clock_now(w);
 	unsigned int count = 0;
 	size_t size;
-	struct grant *cell = values_read(w, MAP_grants, &size);
+	struct grant_bucket *bucket = values_read(w, MAP_grants, &size);
 
-	for (size_t i = 0; i < size / sizeof(*cell); i++)
-		count += grant_alive(cell[i].word, now);
-	free(cell);
+	for (size_t i = 0; i < size / sizeof(*bucket); i++)
+		for (int j = 0; j < GRANT_CELLS; j++)
+			count += grant_alive(bucket[i].cell[j].word, now);
+	free(bucket);
 	return count;
 }
 

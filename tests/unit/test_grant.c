@@ -42,11 +42,17 @@ static __u64 busy_until(__u64 expiry)
 	return grant_word(GRANT_DOOR_BUSY, false, true, expiry);
 }
 
+/* Any hash will do that begins the search at the first cell. */
+static __u64 hash_of(const struct source *source)
+{
+	return (source->word_be[0] ^ source->word_be[3]) * 0x9e3779b97f4a7c15ULL & ~(15ULL << 20);
+}
+
 /* What the BPF program does: take a cell, then publish its word. */
 static struct grant *grant_put(struct grant_bucket *bucket, __u32 door, const struct source *source,
 			       __u64 now, __u64 until)
 {
-	int cell = grant_take(bucket, 0, source, now, busy_until(GRANT_FOREVER));
+	int cell = grant_take(bucket, hash_of(source), source, now, busy_until(GRANT_FOREVER));
 
 	if (cell < 0)
 		return NULL;
@@ -57,7 +63,7 @@ static struct grant *grant_put(struct grant_bucket *bucket, __u32 door, const st
 
 static struct grant *grant_of(struct grant_bucket *bucket, __u32 door, const struct source *source)
 {
-	int cell = grant_find(bucket, 0, door, source);
+	int cell = grant_find(bucket, hash_of(source), door, source);
 
 	return cell < 0 ? NULL : &bucket->cell[cell];
 }
@@ -276,6 +282,40 @@ static void a_cell_left_busy_is_free_again_after_its_time(void **state)
 	assert_int_equal(grant_take(&bucket, 0, &s, 350, busy_until(600)), 0);
 }
 
+static void the_tags_hide_no_owner_and_most_others(void **state)
+{
+	struct dice dice = { dice_seed() };
+	unsigned int possible = 0;
+
+	(void)state;
+	for (int round = 0; round < 10000; round++) {
+		struct grant_bucket bucket = {};
+		__u64 hash[GRANT_CELLS];
+
+		for (int i = 0; i < GRANT_CELLS; i++) {
+			struct source s = source4(i + 1);
+
+			hash[i] = dice_word(&dice);
+			assert_true(grant_take(&bucket, hash[i], &s, 100, busy_until(350)) >= 0);
+		}
+		for (int i = 0; i < GRANT_CELLS; i++)
+			assert_true(grant_possible(&bucket, hash[i]));
+		possible += grant_possible(&bucket, dice_word(&dice));
+	}
+	assert_true(possible < 20); /* 16 of 65,536 each */
+}
+
+static void the_search_begins_where_the_hash_says(void **state)
+{
+	struct grant_bucket bucket = {};
+	struct source s = source4(1);
+
+	(void)state;
+	for (__u64 home = 0; home < GRANT_CELLS; home++)
+		assert_int_equal(grant_take(&bucket, (GRANT_CELLS - 1 - home) << 20, &s, 100,
+					    busy_until(350)), GRANT_CELLS - 1 - home);
+}
+
 static void a_word_that_changed_is_not_confirmed(void **state)
 {
 	struct grant_bucket bucket = {};
@@ -351,7 +391,7 @@ struct arena {
 	struct grant_bucket bucket;
 	__u64 now;
 	bool ended;
-	__u64 wrong, taken, renewed, stolen, seen, full;
+	__u64 wrong, hidden, taken, renewed, stolen, seen, full;
 };
 
 struct player {
@@ -449,6 +489,9 @@ static void *reader_run(void *argument)
 			count(&arena->seen);
 			if (grant_door(word) % SOURCES != i)
 				count(&arena->wrong);
+			if (!grant_possible(&arena->bucket, hash_of(&s)) &&
+			    grant_confirm(g, word, &s))
+				count(&arena->hidden);
 		}
 	}
 	return NULL;
@@ -480,6 +523,7 @@ static void nobody_is_ever_shown_the_grant_of_another(void **state)
 		      (unsigned long long)arena->taken, (unsigned long long)arena->renewed,
 		      (unsigned long long)arena->full, (unsigned long long)arena->seen);
 	assert_int_equal(arena->wrong, 0);
+	assert_int_equal(arena->hidden, 0);
 	assert_int_equal(arena->stolen, 0);
 	/* A run in which hardly anything happens proves nothing. */
 	assert_true(arena->taken > ROUNDS / 100);
@@ -788,6 +832,8 @@ int main(void)
 		cmocka_unit_test(an_expired_cell_is_taken_by_the_next),
 		cmocka_unit_test(an_ended_grant_keeps_its_cell_until_its_expiry),
 		cmocka_unit_test(ending_ends_all_grants_of_one_door_and_source),
+		cmocka_unit_test(the_tags_hide_no_owner_and_most_others),
+		cmocka_unit_test(the_search_begins_where_the_hash_says),
 		cmocka_unit_test(a_cell_left_busy_is_free_again_after_its_time),
 		cmocka_unit_test(a_word_that_changed_is_not_confirmed),
 		cmocka_unit_test(a_cell_that_another_takes_first_is_left_to_it),
