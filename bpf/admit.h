@@ -88,6 +88,12 @@ __noinline int hash_present(__u64 hash, __u64 now)
 	return hash_alive(hash, now);
 }
 
+/* Whether anything of a packet's source can be alive. */
+static __always_inline bool source_known(const struct source *source, __u64 now)
+{
+	return hash_alive(source_hash(&settings.hash_key, source), now);
+}
+
 /* Something of a source with this hash will be alive until @until. */
 __noinline int hash_extend(__u64 hash, __u64 until)
 {

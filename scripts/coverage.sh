@@ -19,7 +19,7 @@ fi
 cd "$(dirname "$0")/.."
 covered=$1
 fixtures=$2
-pure=(bpf/packet.h bpf/sequence.h bpf/grant.h bpf/presence.h bpf/table.h)
+pure=(bpf/packet.h bpf/plain.h bpf/sequence.h bpf/grant.h bpf/presence.h bpf/table.h)
 # Debian's clang and llvm carry the same version.
 for tool in llvm-profdata llvm-cov; do
 	command -v "$tool" >/dev/null || { echo "$0: no $tool; see scripts/deps.sh" >&2; exit 1; }

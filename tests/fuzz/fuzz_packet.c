@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "packet.h"
-#include "tests/fuzz/plain.h"
+#include "tests/fuzz/two_ways.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "packet.h"
-#include "tests/fuzz/plain.h"
+#include "tests/fuzz/two_ways.h"
 
 enum { BYTES_MAX = 12000, ETHERNET = 14, TCP = 20, UDP = 8, ICMP = 8 };
 enum { SOURCE_PORT = 40000, PORT = 7000, SEQUENCE = 0x12345678, PAYLOAD = 4 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The quick way of packet.h held against the one that reads everything. */
-#ifndef KNOCKD_TEST_PLAIN_H
-#define KNOCKD_TEST_PLAIN_H
+#ifndef KNOCKD_TEST_TWO_WAYS_H
+#define KNOCKD_TEST_TWO_WAYS_H
 
 #include <string.h>
 
-#include "packet.h"
+#include "plain.h"
 
 /* What the quick way found. */
 struct plain_seen {

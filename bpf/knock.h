@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A packet as a knock, or as a stray, in each stream that sees it. */
+#ifndef KNOCKD_KNOCK_H
+#define KNOCKD_KNOCK_H
+
+#include "port.h"
+#include "progress.h"
+
+/* Whether the packet is a knock of @stream, as far as its flags say. */
+static __always_inline bool packet_knocks(const struct packet *p, const volatile struct stream *s)
+{
+	if (!s->used)
+		return false;
+	if (p->proto == PROTO_TCP)
+		return (p->flags & s->mask) == s->value;
+	return p->proto == PROTO_UDP || settings.icmp;
+}
+
+/* Whether it goes where the stream's doors expect their knocks; @class as of packet_class(). */
+static __always_inline bool packet_aims(const struct packet *p, const volatile struct stream *s,
+					__u32 class)
+{
+	if (!s->family)
+		return !class;
+	return s->family == p->source.family && s->target_be[0] == p->destination_be[0] &&
+	       s->target_be[1] == p->destination_be[1] &&
+	       s->target_be[2] == p->destination_be[2] &&
+	       s->target_be[3] == p->destination_be[3];
+}
+
+/* A name for a TCP segment, by which its retransmissions are known. */
+static __always_inline __u32 segment_id(const struct packet *p)
+{
+	__u32 id = ((__u32)p->source_port_be << 16 | p->destination_port_be) * 0x9e3779b1U;
+
+	if (p->proto != PROTO_TCP)
+		return 0;
+	id = (id ^ p->sequence_be) * 0x85ebca6bU;
+	id ^= id >> 16;
+	return id ? id : 1;
+}
+
+/*
+ * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether one
+ * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts
+ * that are no Target.
+ */
+__noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol, __u64 now)
+{
+	struct knock knock = { .now = now, .symbol = symbol };
+	bool cleared = false;
+	__u32 class;
+
+	if (!p)
+		return false;
+	class = packet_class(p);
+	if (!class && packet_is_foreign(ctx, p))
+		return false;
+	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
+		return false;
+	knock.hash = source_hash(&settings.hash_key, &p->source);
+	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
+		if (!packet_knocks(p, &settings.stream[i]) ||
+		    !packet_aims(p, &settings.stream[i], class))
+			continue;
+		knock.source = p->source;
+		knock.source.stream = i;
+		knock.root = settings.stream[i].root;
+		knock.id = segment_id(p);
+		cleared |= !!progress_knock(&knock);
+	}
+	return cleared;
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The quick way: plain packets, which is nearly all of them, and verdicts that need little thought.
+ * What it says the long way (judge.h) would say too; where more has to be asked it says nothing.
+ */
+#ifndef KNOCKD_QUICK_H
+#define KNOCKD_QUICK_H
+
+#include "flow.h"
+#include "knock.h"
+#include "plain.h"
+#include "verdict.h"
+
+enum glance {
+	GLANCE_LONG,    /* the long way is the one that can tell */
+	GLANCE_OTHER,   /* none of ours */
+	GLANCE_CLOSED,  /* a SYN that is refused, and has been counted */
+	GLANCE_NAMED,   /* anything else to a port that the config names: see plain_judge() */
+};
+
+/* A plain packet to a port that the config does not name is none of ours, unless it is a knock or
+ * somebody's stray. */
+static __always_inline enum glance other_glance(const __u8 *transport, enum proto proto,
+						__u16 family)
+{
+	const __be16 *ports_be = (const void *)transport;
+	struct source source;
+
+	if (proto == PROTO_TCP && settings.other_flags[family == 6] >> plain_flags(transport) & 1)
+		return GLANCE_OTHER;
+	if (!(settings.plain & PLAIN_OTHER) ||
+	    ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
+		return GLANCE_LONG;
+	source = plain_source(transport, family);
+	return source_known(&source, bpf_jiffies64()) ? GLANCE_LONG : GLANCE_OTHER;
+}
+
+/* Whether the packet's destination may be of this host, and of no other. */
+static __always_inline bool plain_ours(const __u8 *transport, __u16 family)
+{
+	struct source destination = plain_destination(transport, family);
+
+	return !surroundings.forwarding && address_maybe_ours(destination.word_be);
+}
+
+/* Who owns the grants of the packet's source. */
+static __always_inline struct source plain_owner(const __u8 *transport, __u16 family)
+{
+	struct source source = plain_source(transport, family);
+
+	return source_owner(&source);
+}
+
+/* Whether the packet is refused: its source has nothing, and nobody has to be told. */
+static __always_inline bool plain_refused(const struct port *port, const __u8 *transport,
+					  __u16 family)
+{
+	struct source owner = plain_owner(transport, family);
+	const __u32 *slot = hash_slot(source_hash(&settings.hash_key, &owner));
+	__u64 now = bpf_jiffies64(); /* the entry has no place for it before */
+
+	return slot && !presence_alive(slot, now) && port_refused_quietly(port, now);
+}
+
+/* The glance at a plain packet; @ctx is not looked at. */
+static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum proto proto,
+					__u16 family)
+{
+	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
+
+	(void)ctx;
+	if (!port)
+		return GLANCE_LONG;
+	if (!port->named)
+		return other_glance(transport, proto, family);
+	if (port->symbol)
+		return port->guard || !(settings.plain & PLAIN_OTHER) ? GLANCE_LONG : GLANCE_NAMED;
+	if (!(settings.plain & PLAIN_GUARDED))
+		return GLANCE_LONG;
+	if (proto == PROTO_TCP && flags_start(plain_flags(transport)) &&
+	    plain_ours(transport, family) && plain_refused(port, transport, family))
+		return GLANCE_CLOSED;
+	return GLANCE_NAMED;
+}
+
+/* REASON_CLOSED for a plain packet that nothing admits, or −1. */
+static __always_inline int plain_close(const struct port *port, const __u8 *transport,
+				       __u16 family, __u64 now)
+{
+	return plain_ours(transport, family) && port_refused_quietly(port, now) ?
+		       (int)REASON_CLOSED : -1;
+}
+
+/* The addresses and ports stand in the packet as a lookup of a socket wants them. */
+static __always_inline bool plain_connected(struct xdp_md *ctx, const __u8 *transport,
+					    enum proto proto, __u16 family)
+{
+	int socket = family == 4 ?
+		     tuple_socket(ctx, proto, transport - 8, TUPLE_SIZE4) :
+		     tuple_socket(ctx, proto, transport - 32, TUPLE_SIZE6);
+
+	return socket_connected(socket);
+}
+
+/* See segment_judge(). */
+static __always_inline int plain_segment(struct xdp_md *ctx, const struct port *port,
+					 const __u8 *transport, __u16 family)
+{
+	bool starts = flags_start(plain_flags(transport));
+	__u64 now = bpf_jiffies64(), hash;
+	struct source owner;
+
+	if (!starts && plain_connected(ctx, transport, PROTO_TCP, family))
+		return REASON_SOCKET;
+	owner = plain_owner(transport, family);
+	if (source_present(&owner, now, &hash) &&
+	    cell_admitting(&owner, hash, port->area, now) >= 0)
+		return REASON_GRANTED;
+	return !starts && surroundings.stacked ? -1 : plain_close(port, transport, family, now);
+}
+
+/* See datagram_judge(). */
+static __always_inline int plain_datagram(struct xdp_md *ctx, const struct port *port,
+					  const __u8 *transport, __u16 family)
+{
+	struct packet p = plain_packet(transport, PROTO_UDP, family);
+	__u64 now = bpf_jiffies64();
+	int reason = packet_flow_judge(&p, FLOW_DATAGRAM, port->area, now);
+
+	if (reason != REASON_CLOSED)
+		return reason;
+	if (p.group)
+		return -1;
+	if (plain_connected(ctx, transport, PROTO_UDP, family))
+		return REASON_SOCKET;
+	return plain_close(port, transport, family, now);
+}
+
+/* A knock, as far as it is one, at a port that is not protected. */
+static __always_inline int plain_knock(struct xdp_md *ctx, const struct port *port,
+				       const __u8 *transport, enum proto proto, __u16 family)
+{
+	struct packet p = plain_packet(transport, proto, family);
+
+	if (ports_are_dhcp(proto, family, p.source_port_be, p.destination_port_be))
+		return -1;
+	if (!p.group && flags_knock(proto, p.flags, family))
+		packet_count(ctx, &p, port->symbol, bpf_jiffies64());
+	return REASON_KNOCK;
+}
+
+static __always_inline int plain_named(void *ctx, const __u8 *transport, enum proto proto,
+				       __u16 family)
+{
+	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
+
+	if (!port)
+		return -1;
+	if (port->symbol)
+		return plain_knock(ctx, port, transport, proto, family);
+	return proto == PROTO_TCP ? plain_segment(ctx, port, transport, family) :
+				    plain_datagram(ctx, port, transport, family);
+}
+
+/* The reason for the verdict on what the glance calls NAMED; −1 where the long way must tell. */
+__noinline int plain_judge(struct xdp_md *ctx)
+{
+	struct cursor c = frame_cursor(ctx);
+
+	return plain_way(&c, -1, plain_named);
+}
+
+#endif
