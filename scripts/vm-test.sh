@@ -15,15 +15,21 @@ set -eu -o pipefail
 cd "$(dirname "$0")/.."
 STORE=$PWD/build/vm
 # Seconds that a machine may take. It is emulated, and may share its processors.
-LIMIT=${VM_TEST_LIMIT:-900}
+LIMIT=${VM_TEST_LIMIT:-1500}
+# The fixtures that run there, by their names; else all of them.
+read -ra WANTED <<<"${VM_TEST_FIXTURES:-*}"
 
 if [ $# -eq 0 ]; then
 	echo "usage: $0 VERSION..." >&2
 	exit 2
 fi
 FIXTURES=()
-for program in build/tests/bpf/test_*; do
-	[ ! -x "$program" ] || FIXTURES+=("$program")
+for name in "${WANTED[@]}"; do
+	# A name may be a pattern.
+	# shellcheck disable=SC2231
+	for program in build/tests/bpf/test_$name; do
+		[ ! -x "$program" ] || [ -d "$program" ] || FIXTURES+=("$program")
+	done
 done
 if [ ! -x build/knockd ] || [ ! -x build/knockctl ] || [ ${#FIXTURES[@]} -eq 0 ]; then
 	echo "$0: there is nothing to run yet; first: make all tests" >&2
