@@ -23,15 +23,14 @@ struct knock {
 	__u32 symbol;         /* 0: a stray */
 };
 
+/* The automaton but for its edges, which sequence_next() alone follows. */
 static __always_inline bool automaton_open(struct automaton *a)
 {
-	a->edge = table(&edges);
-	a->state = table(&states);
-	a->match = table(&matches);
-	a->edge_mask = settings.edge_mask;
-	a->state_count = settings.state_count;
-	a->match_count = settings.match_count;
-	return a->edge && a->state && a->match;
+	*a = (struct automaton){
+		.state = table(&states), .state_count = settings.state_count,
+		.match = table(&matches), .match_count = settings.match_count,
+	};
+	return a->state && a->match;
 }
 
 /*
@@ -391,6 +390,10 @@ __noinline __u32 sequence_next(__u32 state, __u32 symbol, __u32 root)
 	struct automaton a;
 
 	if (!automaton_open(&a) || state >= a.state_count)
+		return root;
+	a.edge = table(&edges);
+	a.edge_mask = settings.edge_mask;
+	if (!a.edge)
 		return root;
 	return state_next(&a, state, symbol, root);
 }
