@@ -436,23 +436,23 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 	       __sync_val_compare_and_swap(&p->word, word, step->word) == word;
 }
 
-/* The source has come to @step->state: tell, and open or close the doors that matched. */
-__noinline int progress_advance(const struct knock *k, const struct step *step)
+/* The source has come to state @at: tell, and open or close the doors that @matched. */
+__noinline int progress_advance(const struct knock *k, __u32 at, __u32 matched)
 {
 	const struct state *state = table(&states);
 	const struct match *first = table(&matches);
 
-	if (!k || !step || !state || !first)
+	if (!k || !state || !first)
 		return 0;
-	state = table_at(state, step->state, settings.state_count, sizeof(*state));
+	state = table_at(state, at, settings.state_count, sizeof(*state));
 	if (!state)
 		return 0;
-	stage_tell(k, step->state);
+	stage_tell(k, at);
 	for (__u32 i = 0; i < KNOCKD_MATCHES_MAX && i < state->match_count; i++) {
 		const struct match *match = table_at(first, state->match + i,
 						     settings.match_count, sizeof(*match));
 
-		if (!match || !(step->matched >> i & 1))
+		if (!match || !(matched >> i & 1))
 			continue;
 		if (match->action == MATCH_OPEN)
 			door_open(k, match->door);
@@ -486,7 +486,7 @@ static __always_inline bool progress_knock(struct knock *k)
 			if (step.kind == STEP_WRONG && k->symbol)
 				reason_count(REASON_WRONG);
 			if (step.kind == STEP_ADVANCED)
-				progress_advance(k, &step);
+				progress_advance(k, step.state, step.matched);
 			return step.kind == STEP_WRONG;
 		}
 		/* The lost try has left the segment's name in the ring. */

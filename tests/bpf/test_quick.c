@@ -797,6 +797,8 @@ static int place_leave(void **state)
 
 	inner_off(world_of(&place->setup));
 	memory_unmap();
+	/* Its descriptors: all worlds together have more than a process may by default. */
+	worlds_free();
 	return 0;
 }
 
