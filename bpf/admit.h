@@ -68,10 +68,10 @@ static __always_inline struct source source_owner(const struct source *source)
 
 static __always_inline __u32 *hash_slot(__u64 hash)
 {
-	__u32 key = presence_slot(hash) / PRESENCE_LINE;
+	__u32 key = presence_line(hash);
 	struct presence_line *line = bpf_map_lookup_elem(&presence, &key);
 
-	return line ? &line->until[presence_slot(hash) % PRESENCE_LINE] : NULL;
+	return line ? &line->until[presence_place(hash)] : NULL;
 }
 
 /* Whether anything of a source with this hash can be alive at @now. */

@@ -17,7 +17,7 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PORT_COUNT); /* at load: for each host */
-	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__uint(map_flags, BPF_F_RDONLY_PROG | BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct port);
 } ports SEC(".maps");

@@ -6,8 +6,8 @@
 
 For each program the deepest chain of calls. The verifier adds up the frames of a chain, each
 rounded up: to 32 bytes in older kernels, 6.1 among them, to 16 in newer ones (see
-check_max_stack_depth() in kernel/bpf/verifier.c). These load what those refuse. Exit status 1 when a
-chain is too deep for the older ones. Needs llvm-objdump.
+check_max_stack_depth() in kernel/bpf/verifier.c). These load what those refuse. Exit status 1 when
+a chain is too deep for the older ones. Needs llvm-objdump.
 """
 import re
 import subprocess

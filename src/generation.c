@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -123,19 +124,34 @@ int generation_map_info(const struct generation *g, enum generation_map map,
 	return g->map[map] < 0 ? -ENOENT : map_info(g->map[map], out);
 }
 
-/* All @count values at once, in the order of their indexes. */
-static int values_read(int map, void *values, __u32 count)
+/* Bytes from one value of an array to the next, as it is mapped. */
+static size_t value_stride(const struct bpf_map_info *info)
 {
-	__u32 *keys = malloc(count * sizeof(*keys)), batch, done = count;
-	int result = keys ? 0 : -ENOMEM;
+	return ((size_t)info->value_size + 7) / 8 * 8;
+}
 
-	if (!result && bpf_map_lookup_batch(map, NULL, &batch, keys, values, &done, NULL) &&
-	    errno != ENOENT) /* says that there are no more */
-		result = -errno;
-	if (!result && done != count)
-		result = -EIO;
-	free(keys);
-	return result;
+/* All larger tables can be mapped: to ask for each of their values takes a hundred times as long. */
+static int values_map(int map, const struct bpf_map_info *info, char *values)
+{
+	size_t stride = value_stride(info), size = stride * info->max_entries;
+	char *at = mmap(NULL, size, PROT_READ, MAP_SHARED, map, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	for (size_t i = 0; i < info->max_entries; i++)
+		memcpy(values + i * info->value_size, at + i * stride, info->value_size);
+	munmap(at, size);
+	return 0;
+}
+
+static int values_read(int map, const struct bpf_map_info *info, char *values)
+{
+	if (info->map_flags & BPF_F_MMAPABLE)
+		return values_map(map, info, values);
+	for (__u32 i = 0; i < info->max_entries; i++)
+		if (bpf_map_lookup_elem(map, &i, values + (size_t)i * info->value_size))
+			return -errno;
+	return 0;
 }
 
 int generation_values(const struct generation *g, enum generation_map map, void **out,
@@ -152,7 +168,7 @@ int generation_values(const struct generation *g, enum generation_map map, void 
 	values = calloc(info.max_entries, info.value_size);
 	if (!values)
 		return -ENOMEM;
-	result = values_read(g->map[map], values, info.max_entries);
+	result = values_read(g->map[map], &info, values);
 	if (result) {
 		free(values);
 		return result;
@@ -213,7 +229,7 @@ size_t generation_map_size(const struct generation *g, enum generation_map map)
 
 	if (generation_map_info(g, map, &info) || info.type != BPF_MAP_TYPE_ARRAY)
 		return 0;
-	return ((size_t)info.value_size + 7) / 8 * 8 * info.max_entries;
+	return value_stride(&info) * info.max_entries;
 }
 
 void *generation_table(const struct generation *g, enum generation_map map, size_t least)

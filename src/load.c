@@ -234,14 +234,25 @@ static int map_set(int map, const void *value)
 	return bpf_map_update_elem(map, &key, value, BPF_ANY) ? -errno : 0;
 }
 
+enum { PORTS_AT_ONCE = 512 };
+
 /* Only the ports that the config names: the others are zero. */
 static int ports_fill(int map, const struct compiled *c)
 {
-	for (__u32 i = 0; i < (1 + c->settings.remote_count) * PORT_COUNT; i++) {
-		const struct port *port = &c->port[i];
+	__u32 all = (1 + c->settings.remote_count) * PORT_COUNT, count = 0;
+	struct port port[PORTS_AT_ONCE];
+	__u32 index[PORTS_AT_ONCE];
 
-		if ((port->guard || port->symbol) && bpf_map_update_elem(map, &i, port, BPF_ANY))
+	for (__u32 i = 0; i < all; i++) {
+		if (c->port[i].named) {
+			index[count] = i;
+			port[count++] = c->port[i];
+		}
+		if (!count || (count < PORTS_AT_ONCE && i + 1 < all))
+			continue;
+		if (bpf_map_update_batch(map, index, port, &count, NULL))
 			return -errno;
+		count = 0;
 	}
 	return 0;
 }

@@ -45,7 +45,7 @@ enum { PRESENCE_SIZE = PRESENCE_LINES * sizeof(struct presence_line) };
 struct migration {
 	struct settings old, new;
 	struct part part[PARTS];
-	__u32 *presence; /* its slots, mapped */
+	struct presence_line *presence; /* mapped */
 	struct grant_bucket *old_cells, *new_cells; /* mapped; NULL: the same table */
 	__u64 now, began;
 	unsigned int unplaced, unkept;
@@ -63,7 +63,7 @@ static int part_walk(struct part *part, bool (*each)(void *data, const void *key
 
 static __u32 *hash_slot(const struct migration *m, __u64 hash)
 {
-	return &m->presence[presence_slot(hash)];
+	return &m->presence[presence_line(hash)].until[presence_place(hash)];
 }
 
 static void hash_extend(const struct migration *m, __u64 hash, __u64 until)

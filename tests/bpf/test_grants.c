@@ -106,6 +106,34 @@ static void a_grant_is_for_the_ports_of_its_door(struct world *w)
 	port_open(w, 25);
 }
 
+/* Where the daemon looks for what the programs wrote, and writes what they look for. */
+static void the_daemon_finds_who_is_present(struct world *w)
+{
+	const struct knockd_bpf *skel = w->skel;
+	struct source source = { .family = w->family };
+	struct settings settings;
+	__u64 hash;
+	__u32 line;
+	struct presence_line values;
+
+	assert_int_equal(0, generation_settings(&w->generation, &settings));
+	address_read((void *)source.word_be, w->source, w->family);
+	hash = source_hash(&settings.hash_key, &source);
+	line = presence_line(hash);
+	knock_noting(w, "7000", 0);
+	assert_int_equal(0, bpf_map_lookup_elem(bpf_map__fd(skel->maps.presence), &line, &values));
+	for (__u32 i = 0; i < PRESENCE_LINE; i++)
+		assert_int_equal(i == presence_place(hash),
+				 presence_alive(&values.until[i], clock_now(w)));
+	knock_noting(w, "8000", note(REASON_OPENED));
+	port_open(w, 22);
+	/* Without it the programs look no further. */
+	values.until[presence_place(hash)] = 0;
+	assert_int_equal(0, bpf_map_update_elem(bpf_map__fd(skel->maps.presence), &line, &values,
+						BPF_ANY));
+	port_closed(w, 22);
+}
+
 static void a_grant_ends_by_time(struct world *w)
 {
 	knock_opens(w, "7000,8000");
@@ -561,6 +589,8 @@ static const struct fixture fixtures[] = {
 	{ "the close sequence without a grant does nothing", &two_doors,
 	  .run = the_close_sequence_without_a_grant_does_nothing },
 	{ "what was closed opens again", &two_doors, .run = what_was_closed_opens_again },
+	{ "the daemon finds who is present where the programs do", &two_doors,
+	  .run = the_daemon_finds_who_is_present },
 	{ "a door without an end stays open until it is closed", &until_closed,
 	  .run = a_door_without_end_stays_open_until_it_is_closed },
 

@@ -999,8 +999,18 @@ static void maps_that_are_shared_or_strange_are_left_alone(void **state)
 
 	/* Another key: no grant of the one would be found by the other. */
 	m = NULL;
+	close(stranger.g.map[MAP_presence]);
+	stranger.g.map[MAP_presence] = dup(old.g.map[MAP_presence]);
 	assert_int_equal(migration_begin(&m, &old.g, &stranger.g, NOW, &ended), -EINVAL);
 	table_free(&stranger);
+
+	/* Another table of who is present. */
+	new = table_make(&plan, &old);
+	close(new.g.map[MAP_presence]);
+	new.g.map[MAP_presence] = map_new(BPF_MAP_TYPE_ARRAY, 4, sizeof(struct presence_line),
+					  PRESENCE_LINES);
+	assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), -EINVAL);
+	table_free(&new);
 
 	/* One table for two prefixes. */
 	new = table_make(&other, &old);
