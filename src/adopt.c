@@ -61,6 +61,7 @@ int links_adopt(struct datapath *dp, int lead, struct failure *failure)
 		tell(dp, "what an earlier knockd left has another layout (%u, not %u): its rules "
 		     "stand until ours do, its grants end", generation_layout(&dp->current),
 		     KNOCKD_LAYOUT);
+		dp->doubtful_file = generation_doubtful(&dp->current);
 		return 0;
 	}
 	error = tables_open(&dp->tables, &dp->current);

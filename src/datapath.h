@@ -129,6 +129,13 @@ int datapath_undo(struct datapath *dp, struct failure *failure);
  */
 bool datapath_refused(struct datapath *dp, const char *path);
 
+/**
+ * datapath_doubtful() - Whether the config file @path is, unchanged, one that nobody has confirmed
+ * yet, or not in time, and what stands for it or before it is of another layout: to go on from that
+ * is not possible, and to put the file in force might lock its admin out.
+ */
+bool datapath_doubtful(const struct datapath *dp, const char *path);
+
 /** datapath_on_trial() - Whether the doors look at the time to confirm, or have not stopped to. */
 bool datapath_on_trial(const struct datapath *dp);
 

@@ -17,6 +17,7 @@ struct datapath {
 	bool held;                   /* current is */
 	bool has_former;
 	bool trial;                  /* the links run trial programs */
+	__u64 doubtful_file;         /* of what another layout left; see generation_doubtful() */
 };
 
 /** tell() - A line for the daemon. remark_say() - What the pins had to say although all is well. */

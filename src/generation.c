@@ -130,7 +130,7 @@ static size_t value_stride(const struct bpf_map_info *info)
 	return ((size_t)info->value_size + 7) / 8 * 8;
 }
 
-/* All larger tables can be mapped: to ask for each of their values takes a hundred times as long. */
+/* Larger tables can be mapped: to ask for each of their values takes a hundred times as long. */
 static int values_map(int map, const struct bpf_map_info *info, char *values)
 {
 	size_t stride = value_stride(info), size = stride * info->max_entries;
@@ -199,6 +199,19 @@ __u32 generation_layout(const struct generation *g)
 	__u32 layout = 0;
 
 	return values_begin(g, MAP_about, &layout, sizeof(layout)) ? 0 : layout;
+}
+
+__u64 generation_doubtful(const struct generation *g)
+{
+	struct about_head head;
+	struct trial_term trial;
+
+	if (values_begin(g, MAP_about, &head, sizeof(head)) || head.layout < ABOUT_HEAD_LAYOUT)
+		return 0;
+	if (head.refused_file)
+		return head.refused_file;
+	return values_begin(g, MAP_trial, &trial, sizeof(trial)) || !trial.until ?
+		       0 : head.trial_file;
 }
 
 int generation_settings(const struct generation *g, struct settings *out)

@@ -106,6 +106,12 @@ int generation_values(const struct generation *g, enum generation_map map, void 
  */
 __u32 generation_layout(const struct generation *g);
 
+/**
+ * generation_doubtful() - When the config file of what another layout left was last changed (see
+ * struct about_head), if it is on trial or was not confirmed in time; 0: neither, or not known.
+ */
+__u64 generation_doubtful(const struct generation *g);
+
 /** generation_settings() - What it was loaded with. Return: 0 or −errno. */
 int generation_settings(const struct generation *g, struct settings *out);
 

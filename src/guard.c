@@ -540,6 +540,12 @@ int guard_open(struct guarding *g, struct messages *messages, struct failure *fa
 	messages_say(g, messages);
 	messages_free(messages);
 	g->trial = g->options->confirm_s;
+	if (!g->trial && datapath_doubtful(g->dp, g->options->config)) {
+		failure_set(failure, "'%s' was never confirmed, and an earlier knockd with another "
+			    "layout tried it; its rules stand: change the file, or start with "
+			    "--confirm SECONDS", g->options->config);
+		return -EPERM;
+	}
 	g->refused = datapath_refused(g->dp, g->options->config);
 	g->stale = !g->refused;
 	if (g->refused)

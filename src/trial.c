@@ -162,6 +162,11 @@ bool datapath_refused(struct datapath *dp, const char *path)
 	return true;
 }
 
+bool datapath_doubtful(const struct datapath *dp, const char *path)
+{
+	return dp->doubtful_file && dp->doubtful_file == file_changed(path);
+}
+
 bool datapath_on_trial(const struct datapath *dp)
 {
 	return dp->trial;

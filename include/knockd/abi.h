@@ -347,9 +347,21 @@ struct about_outer {
 	__u32 flavour;      /* enum xdp_flavour */
 };
 
-struct about {
+/* How the table begins in every layout from ABOUT_HEAD_LAYOUT on. */
+struct about_head {
 	__u32 layout;        /* KNOCKD_LAYOUT; the first word of every layout */
 	__u32 hz;            /* jiffies in one second */
+	__u64 trial_file;    /* when the file on trial was last changed: CLOCK_REALTIME, ns */
+	__u64 refused_file;  /* the same of one that was not confirmed in time; 0: there is none */
+};
+
+enum { ABOUT_HEAD_LAYOUT = 4 };
+
+struct about {
+	__u32 layout;        /* these four as in struct about_head */
+	__u32 hz;
+	__u64 trial_file;
+	__u64 refused_file;
 	char version[16];    /* of the knockd that loaded the programs */
 	struct about_outer outer[KNOCKD_INTERFACES_MAX]; /* in the order of the config */
 	__u32 inner;         /* 1: the inner door stands */
@@ -359,8 +371,6 @@ struct about {
 	__u64 clock_ns;      /* ... at this CLOCK_MONOTONIC */
 	__u64 since;         /* CLOCK_REALTIME, seconds: guarding without a gap */
 	__u64 loaded;        /* CLOCK_REALTIME, seconds: this config in force */
-	__u64 trial_file;    /* when the file on trial was last changed: CLOCK_REALTIME, ns */
-	__u64 refused_file;  /* the same of one that was not confirmed in time; 0: there is none */
 	__u32 fallback;      /* 1: unconfirmed, the config before comes back; 0: everything opens */
 	__u32 reloads;       /* ended, well or not; raised last */
 	__s32 reload_status; /* of the last: 0 or −errno */
@@ -477,6 +487,8 @@ KNOCKD_SIZE(struct order_form, 72);
 KNOCKD_SIZE(struct shared, 40);
 KNOCKD_SIZE(struct trial_term, 8);
 KNOCKD_SIZE(struct about, 9704);
+_Static_assert(__builtin_offsetof(struct about, refused_file) ==
+	       __builtin_offsetof(struct about_head, refused_file), "about_head");
 KNOCKD_SIZE(struct settings, 528);
 #undef KNOCKD_SIZE
 

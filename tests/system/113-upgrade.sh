@@ -86,6 +86,47 @@ for signal in USR1 KILL; do
 	expect "and a knock opens" knock_through $SERVER4 24 1300 1400
 done
 siege_end
+
+# A file that nobody confirmed is not put in force by an upgrade either.
+doubtful_start() {
+	knockd_fails 1 -i eth0 -c "$T/knockd.conf"
+	expect "says what it refuses" grep -q 'never confirmed' "$T/refusal"
+	expect "its ports stay open" tcp_opens $SERVER4 24
+	expect_not "and the rules stand" tcp_opens $SERVER4 22
+}
+
+conf <<-END
+	[ssh]
+		Sequence = 7000,8000:udp,9000
+		Open = 22
+END
+log_mark
+expect "a config without port 24 is in force" ctl reload
+siege_conf
+log_mark
+expect "one with it is tried" ctl reload --confirm 1
+expect "unconfirmed, the one before is in force again" wait_logged 'not confirmed in time'
+knockd_stop_by USR1
+KNOCKD=$OTHER
+say "another layout, and a config that was not confirmed in time:"
+doubtful_start
+KNOCKD=$OLD
+knockd_again
+expect "the same build goes on" wait_logged 'was not confirmed in time'
+log_mark
+expect "it is tried once more" ctl reload --confirm 60
+knockd_kill
+KNOCKD=$OTHER
+knockd_fails 1 -i eth0 -c "$T/knockd.conf"
+expect "another layout, and a config on trial: says so too" \
+	grep -q 'never confirmed' "$T/refusal"
+expect_not "and the rules stand" tcp_opens $SERVER4 24
+touch "$T/knockd.conf"
+knockd_again
+expect "once the file has changed it is in force" wait_for 3 knock_through $SERVER4 24 1300 1400
+knockd_stop
+KNOCKD=$OLD
+knockd_start
 knockd_stop
 expect "told to stop, knockd leaves nothing attached" nothing_attached
 expect_equal "and no pin" "$(ls "$PINS")" ""
