@@ -97,15 +97,6 @@ void datapath_stop(struct datapath *dp)
 	datapath_leave(dp);
 }
 
-int datapath_heritage(const struct datapath *dp, struct heritage *out)
-{
-	*out = (struct heritage){};
-	if (!dp->held)
-		return 0;
-	return heritage_read(&dp->current, dp->has_former ? &dp->former : NULL,
-			     about_now(dp->tables.about), out);
-}
-
 /* ---- surroundings ---- */
 
 static int generations_surround(const struct datapath *dp, struct devices *devices,
@@ -211,6 +202,7 @@ static void generation_succeed(struct datapath *dp, const struct datapath_config
 	generation_init(new);
 	dp->held = true;
 	dp->trial = config->trial_s;
+	dp->swept = false;
 }
 
 /* Doors that are gone, and their names. */
@@ -228,23 +220,31 @@ static void grant_gone(void *data, const struct source *owner, __u32 door)
 	     gone->name && door < gone->count ? gone->name[door].name : "?");
 }
 
+/* @before: the generation before, which knows the names of doors that are gone; or NULL. */
+static int state_sweep(struct datapath *dp, __u64 now, const struct generation *before)
+{
+	struct gone gone = { .dp = dp };
+	void *names = NULL;
+	size_t size = 0;
+	int error;
+
+	if (before && !generation_values(before, MAP_names, &names, &size))
+		gone.name = names;
+	gone.count = size / sizeof(*gone.name);
+	error = generation_sweep(&dp->current, now, grant_gone, &gone);
+	free(names);
+	dp->swept = !error;
+	return error;
+}
+
 void state_finish(struct datapath *dp, struct migration *m, unsigned int ended,
 			 const struct generation *before)
 {
-	struct gone gone = { .dp = dp };
-	size_t size = 0;
-	void *names = NULL;
 	__u64 now = about_now(dp->tables.about);
-	int error = m ? migration_finish(m, now) : 0, swept = 0;
-
 	/* Doors that only the config before has may come back with it. */
-	if (!dp->has_former) {
-		if (!generation_values(before, MAP_names, &names, &size))
-			gone.name = names;
-		gone.count = size / sizeof(*gone.name);
-		swept = generation_sweep(&dp->current, now, grant_gone, &gone);
-		free(names);
-	}
+	int error = m ? migration_finish(m, now) : 0,
+	    swept = dp->has_former ? 0 : state_sweep(dp, now, before);
+
 	if (!error)
 		error = swept;
 	if (error)
@@ -252,6 +252,23 @@ void state_finish(struct datapath *dp, struct migration *m, unsigned int ended,
 		     strerror(-error));
 	if (ended)
 		tell(dp, "grants ended, because Grant_Prefix6 is longer than before: %u", ended);
+}
+
+int datapath_heritage(struct datapath *dp, struct heritage *out)
+{
+	int error = 0;
+	__u64 now;
+
+	*out = (struct heritage){};
+	if (!dp->held)
+		return 0;
+	now = about_now(dp->tables.about);
+	/* It may have failed, or its daemon been killed before: the number of a door that is gone
+	 * would be given to another one, and its grants with it. */
+	if (!dp->has_former && !dp->swept)
+		error = state_sweep(dp, now, NULL);
+	return error ? error : heritage_read(&dp->current, dp->has_former ? &dp->former : NULL, now,
+					     out);
 }
 
 /* What @new needs beside its tables before it can be put in force. */

@@ -52,7 +52,7 @@ void datapath_stop(struct datapath *dp);
  * datapath_heritage() - What the config in force hands on to the next.
  * @out: zero where there is none; release with heritage_free()
  */
-int datapath_heritage(const struct datapath *dp, struct heritage *out);
+int datapath_heritage(struct datapath *dp, struct heritage *out);
 
 /* A config to be put in force. */
 struct datapath_config {

@@ -17,6 +17,7 @@ struct datapath {
 	bool held;                   /* current is */
 	bool has_former;
 	bool trial;                  /* the links run trial programs */
+	bool swept;                  /* no grant is there of a door that current has not */
 	__u64 doubtful_file;         /* of what another layout left; see generation_doubtful() */
 };
 
