@@ -11,6 +11,7 @@
  * Compared are the files, of any bytes, as they are, and KNOCKD_MUTATIONS (20,000) of them and of
  * frames that it makes itself. KNOCKD_SEED makes others.
  */
+#include "chance.h"
 #include "harness.h"
 
 #include <dirent.h>
@@ -321,14 +322,6 @@ static void frame_agree(const struct frame *f)
 	}
 }
 
-static uint64_t random_state;
-
-static uint32_t random_next(uint32_t below)
-{
-	random_state = random_state * 6364136223846793005 + 1442695040888963407;
-	return (random_state >> 33) % below;
-}
-
 /* One of the fixtures' packets. */
 static struct frame frame_plain(int family)
 {
@@ -464,13 +457,6 @@ static void both_parsers_read_the_same_of_every_file(void **state)
 	(void)state;
 	for (size_t i = 0; i < seed_count; i++)
 		frame_agree(&seeds[i]);
-}
-
-static unsigned long number_given(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
 static void both_parsers_read_the_same_of_damaged_packets(void **state)

@@ -7,6 +7,7 @@
  *
  * Compared are KNOCKD_MUTATIONS (39,000) frames, spread over the configs. KNOCKD_SEED makes others.
  */
+#include "chance.h"
 #include "harness.h"
 
 #include "tests/fuzz/two_ways.h"
@@ -95,22 +96,7 @@ enum { PLACES = sizeof(places) / sizeof(*places) };
 
 /* ---- chance ---- */
 
-static uint64_t random_state;
-
-static uint32_t random_next(uint32_t below)
-{
-	random_state = random_state * 6364136223846793005 + 1442695040888963407;
-	return (random_state >> 33) % below;
-}
-
 #define RANDOM_OF(array) (array)[random_next(sizeof(array) / sizeof(*(array)))]
-
-static unsigned long number_given(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : otherwise;
-}
 
 /* ---- sockets, the same all the time ---- */
 
