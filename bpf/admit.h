@@ -82,7 +82,7 @@ static __always_inline bool hash_alive(__u64 hash, __u64 now)
 	return slot && presence_alive(slot, now);
 }
 
-/* The same where it is not the only question. */
+/* The same as a function, where the stack has no room for it. */
 __noinline int hash_present(__u64 hash, __u64 now)
 {
 	return hash_alive(hash, now);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What flows say of a packet: may this datagram pass, this connection begin, go on? */
+/* A packet as one of a flow. */
 #ifndef KNOCKD_FLOW_H
 #define KNOCKD_FLOW_H
 

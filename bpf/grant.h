@@ -9,8 +9,8 @@
  * the address; where they match it looks at both once more, since the cell may just have changed
  * hands.
  *
- * All look at a bucket's cells in the same order, which begins with the cell that the source's hash
- * names: most find what they seek where they look first. Nothing hangs on that.
+ * Who looks for one cell begins with the one that the source's hash names, and so does who takes
+ * one: most find what they seek where they look first. Nothing hangs on that.
  */
 #ifndef KNOCKD_GRANT_H
 #define KNOCKD_GRANT_H

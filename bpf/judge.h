@@ -66,8 +66,7 @@ static __always_inline bool packet_refusable(const struct packet *p)
 {
 	if (!settings.inner || p->group || source_is_ours(&p->source))
 		return false;
-	return p->proto == PROTO_TCP || p->source.family == 6 ||
-	       destination_is_ours(p);
+	return p->proto == PROTO_TCP || p->source.family == 6 || destination_is_ours(p);
 }
 
 /* CLOSED, or under Closed = reset what lets the kernel refuse the packet. */
@@ -132,7 +131,7 @@ static __always_inline bool frame_is_ethernet(const struct xdp_md *ctx)
 	return true;
 }
 
-/* A function of its own: what frame_glance() tells pays nothing for it. */
+/* A function of its own: what the quick way tells pays nothing for it. */
 __noinline int packet_judge(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);

@@ -118,10 +118,15 @@ static __always_inline bool plain_group(const __u8 *transport, __u16 family)
 			      ipv6_is_group(ip + 24));
 }
 
-/* The address that begins @before bytes before the transport header of a plain packet. */
-static __always_inline struct source plain_address(const __u8 *transport, __u16 family, int before)
+/* Where the source's address begins; the destination's follows, then the ports. */
+static __always_inline const __u8 *plain_addresses(const __u8 *transport, __u16 family)
 {
-	const __be32 *address = (const void *)(transport - before);
+	return transport - (family == 4 ? 8 : 32);
+}
+
+static __always_inline struct source plain_address(const __u8 *at, __u16 family)
+{
+	const __be32 *address = (const void *)at;
 	struct source source = { .family = family, .word_be = { address[0] } };
 
 	if (family == 6) {
@@ -134,12 +139,12 @@ static __always_inline struct source plain_address(const __u8 *transport, __u16 
 
 static __always_inline struct source plain_source(const __u8 *transport, __u16 family)
 {
-	return plain_address(transport, family, family == 4 ? 8 : 32);
+	return plain_address(plain_addresses(transport, family), family);
 }
 
 static __always_inline struct source plain_destination(const __u8 *transport, __u16 family)
 {
-	return plain_address(transport, family, family == 4 ? 4 : 16);
+	return plain_address(plain_addresses(transport, family) + (family == 4 ? 4 : 16), family);
 }
 
 /* All that packet_parse() says of it. */

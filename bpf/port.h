@@ -103,8 +103,7 @@ static __always_inline bool packet_is_foreign(struct xdp_md *ctx, const struct p
 	if (p->group)
 		return false;
 	if (settings.inner && (p->proto != PROTO_UDP || p->source.family == 6) &&
-	    !address_maybe_ours(p->destination_be) &&
-	    !source_is_ours(&p->source))
+	    !address_maybe_ours(p->destination_be) && !source_is_ours(&p->source))
 		return true;
 	return surroundings.forwarding && destination_elsewhere(ctx, p);
 }

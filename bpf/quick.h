@@ -95,11 +95,10 @@ static __always_inline int plain_close(const struct port *port, const __u8 *tran
 static __always_inline bool plain_connected(struct xdp_md *ctx, const __u8 *transport,
 					    enum proto proto, __u16 family)
 {
-	int socket = family == 4 ?
-		     tuple_socket(ctx, proto, transport - 8, TUPLE_SIZE4) :
-		     tuple_socket(ctx, proto, transport - 32, TUPLE_SIZE6);
+	const __u8 *tuple = plain_addresses(transport, family);
 
-	return socket_connected(socket);
+	return socket_connected(tuple_socket(ctx, proto, tuple,
+					     family == 4 ? TUPLE_SIZE4 : TUPLE_SIZE6));
 }
 
 /* See segment_judge(). */
@@ -162,7 +161,10 @@ static __always_inline int plain_named(void *ctx, const __u8 *transport, enum pr
 				    plain_datagram(ctx, port, transport, family);
 }
 
-/* The reason for the verdict on what the glance calls NAMED; −1 where the long way must tell. */
+/*
+ * The reason for the verdict on what the glance calls NAMED; −1 where the long way must tell. It
+ * finds the packet's port once more: the entry's part of the stack has no room for all of this.
+ */
 __noinline int plain_judge(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);

@@ -74,7 +74,7 @@ static __always_inline bool port_refused_quietly(const struct port *port, __u64 
 
 /**
  * port_refused() - A protected port refused a packet: count it, and report the first in a minute.
- * @guard: the port's entry in the table of ports; its guard is not 0
+ * @port: its entry in the table of ports; its guard is not 0
  */
 static __always_inline void port_refused(const struct port *port, const struct source *source,
 					 enum proto proto, __u16 number, enum reason reason,

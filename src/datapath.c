@@ -241,10 +241,11 @@ void state_finish(struct datapath *dp, struct migration *m, unsigned int ended,
 			 const struct generation *before)
 {
 	__u64 now = about_now(dp->tables.about);
-	/* Doors that only the config before has may come back with it. */
-	int error = m ? migration_finish(m, now) : 0,
-	    swept = dp->has_former ? 0 : state_sweep(dp, now, before);
+	int error = m ? migration_finish(m, now) : 0, swept = 0;
 
+	/* Doors that only the config before has may come back with it. */
+	if (!dp->has_former)
+		swept = state_sweep(dp, now, before);
 	if (!error)
 		error = swept;
 	if (error)

@@ -49,7 +49,8 @@ void datapath_detach(struct datapath *dp);
 void datapath_stop(struct datapath *dp);
 
 /**
- * datapath_heritage() - What the config in force hands on to the next.
+ * datapath_heritage() - What the config in force hands on to the next. What is left of doors that
+ * it has not is ended first, where that is still to be done.
  * @out: zero where there is none; release with heritage_free()
  */
 int datapath_heritage(struct datapath *dp, struct heritage *out);

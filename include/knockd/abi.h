@@ -405,9 +405,10 @@ struct hash_key {
 /* How the frames of the guarded interfaces begin. */
 enum frames { FRAMES_ETHERNET, FRAMES_IP, FRAMES_MIXED };
 
+/* Plain packets (plain.h), by the port that they go to. */
 enum plain_kind {
-	PLAIN_OTHER = 1,   /* those to ports that it does not protect */
-	PLAIN_GUARDED = 2, /* those to protected ports */
+	PLAIN_OTHER = 1,   /* one that the config does not protect */
+	PLAIN_GUARDED = 2, /* one that it does */
 };
 
 struct settings {
