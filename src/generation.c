@@ -203,15 +203,16 @@ __u32 generation_layout(const struct generation *g)
 
 __u64 generation_doubtful(const struct generation *g)
 {
-	struct about_head head;
 	struct trial_term trial;
+	struct about about;
 
-	if (values_begin(g, MAP_about, &head, sizeof(head)) || head.layout < ABOUT_HEAD_LAYOUT)
+	if (values_begin(g, MAP_about, &about, offsetof(struct about, version)) ||
+	    about.layout < ABOUT_HEAD_LAYOUT)
 		return 0;
-	if (head.refused_file)
-		return head.refused_file;
+	if (about.refused_file)
+		return about.refused_file;
 	return values_begin(g, MAP_trial, &trial, sizeof(trial)) || !trial.until ?
-		       0 : head.trial_file;
+		       0 : about.trial_file;
 }
 
 int generation_settings(const struct generation *g, struct settings *out)

@@ -108,7 +108,7 @@ __u32 generation_layout(const struct generation *g);
 
 /**
  * generation_doubtful() - When the config file of what another layout left was last changed (see
- * struct about_head), if it is on trial or was not confirmed in time; 0: neither, or not known.
+ * struct about), if it is on trial or was not confirmed in time; 0: neither, or not known.
  */
 __u64 generation_doubtful(const struct generation *g);
 

@@ -347,21 +347,14 @@ struct about_outer {
 	__u32 flavour;      /* enum xdp_flavour */
 };
 
-/* How the table begins in every layout from ABOUT_HEAD_LAYOUT on. */
-struct about_head {
-	__u32 layout;        /* KNOCKD_LAYOUT; the first word of every layout */
-	__u32 hz;            /* jiffies in one second */
-	__u64 trial_file;    /* when the file on trial was last changed: CLOCK_REALTIME, ns */
-	__u64 refused_file;  /* the same of one that was not confirmed in time; 0: there is none */
-};
-
 enum { ABOUT_HEAD_LAYOUT = 4 };
 
 struct about {
-	__u32 layout;        /* these four as in struct about_head */
-	__u32 hz;
-	__u64 trial_file;
-	__u64 refused_file;
+	__u32 layout;        /* KNOCKD_LAYOUT; the first word of every layout */
+	/* Up to version the same in every layout from ABOUT_HEAD_LAYOUT on. */
+	__u32 hz;            /* jiffies in one second */
+	__u64 trial_file;    /* when the file on trial was last changed: CLOCK_REALTIME, ns */
+	__u64 refused_file;  /* the same of one that was not confirmed in time; 0: there is none */
 	char version[16];    /* of the knockd that loaded the programs */
 	struct about_outer outer[KNOCKD_INTERFACES_MAX]; /* in the order of the config */
 	__u32 inner;         /* 1: the inner door stands */
@@ -488,8 +481,7 @@ KNOCKD_SIZE(struct order_form, 72);
 KNOCKD_SIZE(struct shared, 40);
 KNOCKD_SIZE(struct trial_term, 8);
 KNOCKD_SIZE(struct about, 9704);
-_Static_assert(__builtin_offsetof(struct about, refused_file) ==
-	       __builtin_offsetof(struct about_head, refused_file), "about_head");
+_Static_assert(__builtin_offsetof(struct about, version) == 24, "begins so in every layout");
 KNOCKD_SIZE(struct settings, 528);
 #undef KNOCKD_SIZE
 
