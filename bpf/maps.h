@@ -90,11 +90,14 @@ struct {
 
 /* ---- state: written by the programs ---- */
 
-/* Recent knocks of sources that began some sequence. Full: the source idle longest is forgotten. */
+/*
+ * progress_name() → recent knocks of who began some sequence. Full: the source idle longest is
+ * forgotten.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536); /* at load: Max_Sources */
-	__type(key, struct source);
+	__type(key, __u64);
 	__type(value, struct progress);
 } progress SEC(".maps");
 

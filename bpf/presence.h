@@ -41,6 +41,19 @@ static __always_inline __u32 grant_slot(__u64 hash, __u32 mask)
 	return hash >> (64 - PRESENCE_BITS - 24) & mask;
 }
 
+/**
+ * progress_name() - By what the progress of a source in @stream is found.
+ * @hash: of the source
+ *
+ * A source has another name in each stream, and no two IPv4 sources of a stream have the same one.
+ * Any other two share theirs, and so their progress, with a chance of 2^-32 at the most; which do
+ * is the key's secret.
+ */
+static __always_inline __u64 progress_name(__u64 hash, __u32 stream)
+{
+	return hash ^ stream;
+}
+
 /* What distinguishes the owners of a recycled value of progress. */
 static __always_inline __u32 progress_tag(__u64 hash)
 {

@@ -23,6 +23,12 @@ struct knock {
 	__u32 symbol;         /* 0: a stray */
 };
 
+/* By what the progress of the knock's source is found. */
+static __always_inline __u64 knock_name(const struct knock *k)
+{
+	return progress_name(k->hash, k->source.stream);
+}
+
 /* The automaton but for its edges, which sequence_next() alone follows. */
 static __always_inline bool automaton_open(struct automaton *a)
 {
@@ -364,22 +370,21 @@ static __always_inline void stage_tell(const struct knock *k, __u32 state)
 /* The progress of the knock's source, or NULL. */
 static __noinline struct progress *progress_find(const struct knock *k)
 {
-	/* Before Linux 6.2 a key must not lie in what a global function was given. */
-	struct source source = k->source;
+	__u64 name = knock_name(k);
 
-	return bpf_map_lookup_elem(&progress, &source);
+	return bpf_map_lookup_elem(&progress, &name);
 }
 
 /* The same, made where there is none. */
 static __noinline struct progress *progress_make(const struct knock *k)
 {
-	struct source source = k->source;
 	static const struct progress none;
+	__u64 name = knock_name(k);
 	struct progress *p;
 
 	/* Another CPU may make it first: then the one it made serves. */
-	bpf_map_update_elem(&progress, &source, &none, BPF_NOEXIST);
-	p = bpf_map_lookup_elem(&progress, &source);
+	bpf_map_update_elem(&progress, &name, &none, BPF_NOEXIST);
+	p = bpf_map_lookup_elem(&progress, &name);
 	if (!p)
 		reason_count(REASON_PROGRESS_LOST);
 	return p;

@@ -361,6 +361,7 @@ static int hash_key_draw(struct hash_key *key)
 {
 	if (getrandom(key, sizeof(*key), 0) != sizeof(*key))
 		return -EIO;
+	key->add[1] |= 1;
 	key->multiplier |= 1;
 	return 0;
 }

@@ -227,8 +227,8 @@ static int grants_pass(struct part *part)
 
 /* Whose progress was brought, and the word it had. */
 struct mark {
-	__u64 owner; /* 0: none */
-	__u64 word;
+	__u64 name;
+	__u64 word; /* 0: none */
 };
 
 struct marks {
@@ -251,27 +251,27 @@ static struct marks *marks_new(__u32 entries)
 	return marks;
 }
 
-/* The place of @owner's mark; an empty one where it has none. */
-static struct mark *marks_at(struct marks *marks, __u64 owner)
+/* The place of the mark of @name; an empty one where it has none. */
+static struct mark *marks_at(struct marks *marks, __u64 name)
 {
-	__u64 slot = owner ^ owner >> 32;
+	__u64 slot = name ^ name >> 32;
 
-	while (marks->mark[slot & marks->mask].owner &&
-	       marks->mark[slot & marks->mask].owner != owner)
+	while (marks->mark[slot & marks->mask].word &&
+	       marks->mark[slot & marks->mask].name != name)
 		slot++;
 	return &marks->mark[slot & marks->mask];
 }
 
 /* Where progress changes hands while it is read, some are marked twice: then there is no room. */
-static void marks_set(struct marks *marks, __u64 owner, __u64 word)
+static void marks_set(struct marks *marks, __u64 name, __u64 word)
 {
-	struct mark *mark = marks_at(marks, owner);
+	struct mark *mark = marks_at(marks, name);
 
-	if (!mark->owner) {
+	if (!mark->word) {
 		if (!marks->free)
 			return;
 		marks->free--;
-		mark->owner = owner;
+		mark->name = name;
 	}
 	mark->word = word;
 }
@@ -281,25 +281,24 @@ static bool progress_bring(void *data, const void *key, void *value)
 {
 	struct part *part = data;
 	struct migration *m = part->m;
-	const struct source *source = key;
 	const struct progress *old = value;
-	__u64 hash = source_hash(&m->new.hash_key, source);
-	__u64 owner = (hash + source->stream * 0x9e3779b97f4a7c15ULL) | 1;
+	__u64 name = *(const __u64 *)key;
 	struct progress new;
 	struct mark *mark;
 
-	if (!old->word || !presence_alive(hash_slot(m, hash), m->now))
+	/* In presence it stands where its source does: the stream's number is in bits below. */
+	if (!old->word || !presence_alive(hash_slot(m, name), m->now))
 		return false;
 	if (!m->second) {
-		marks_set(part->brought, owner, old->word);
+		marks_set(part->brought, name, old->word);
 		return true;
 	}
-	mark = marks_at(part->brought, owner);
-	if (mark->owner && mark->word == old->word)
+	mark = marks_at(part->brought, name);
+	if (mark->word == old->word)
 		return false;
 	if (bpf_map_lookup_elem(part->to, key, &new))
 		bpf_map_update_elem(part->to, key, value, BPF_NOEXIST);
-	else if (mark->owner && new.word == mark->word)
+	else if (mark->word && new.word == mark->word)
 		/* A knock at this very moment is lost: no value of a hash can be swapped. */
 		bpf_map_update_elem(part->to, key, value, BPF_EXIST);
 	return false;

@@ -85,10 +85,10 @@ int datapath_confirm(struct datapath *dp, struct failure *failure)
 
 static void progress_clear(const struct generation *g)
 {
-	struct source key;
+	__u64 name;
 
-	while (!bpf_map_get_next_key(g->map[MAP_progress], NULL, &key))
-		if (bpf_map_delete_elem(g->map[MAP_progress], &key))
+	while (!bpf_map_get_next_key(g->map[MAP_progress], NULL, &name))
+		if (bpf_map_delete_elem(g->map[MAP_progress], &name))
 			return;
 }
 

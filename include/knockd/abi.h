@@ -15,7 +15,7 @@
 #include "knockd/reason.h"
 
 #ifndef KNOCKD_LAYOUT
-#define KNOCKD_LAYOUT 4 /* of everything below that outlives a program; raise it on any change */
+#define KNOCKD_LAYOUT 5 /* of everything below that outlives a program; raise it on any change */
 #endif
 
 /* Transport protocols as the tables number them. */
@@ -149,7 +149,7 @@ struct path {
 	__u8 zero[3];
 };
 
-/* ---- progress: LRU hash, struct source → struct progress ---- */
+/* ---- progress: LRU hash, a __u64 of progress_name() → struct progress ---- */
 
 struct knocked {
 	__u32 time; /* jiffies */
@@ -390,7 +390,7 @@ struct stream {
 
 /* The secret of source_hash(). */
 struct hash_key {
-	__u32 add[4];
+	__u32 add[4];     /* the second not 0, or all of IPv4 would have one hash */
 	__u64 multiplier; /* odd */
 	__u64 ipv6;
 };

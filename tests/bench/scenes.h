@@ -202,12 +202,13 @@ static inline void knockers_forget(const struct scene *scene)
 
 	for (__u32 i = 0; i < KNOCKERS; i++) {
 		struct grant_bucket *bucket;
-		__u64 hash;
+		__u64 hash, name;
 		__u32 slot;
 
 		source.word_be[w->family == 4 ? 0 : 3] = htonl(SOURCES_KNOCKING + i);
-		bpf_map_delete_elem(w->generation.map[MAP_progress], &source);
 		hash = source_hash(&scene->settings.hash_key, &source);
+		name = progress_name(hash, source.stream);
+		bpf_map_delete_elem(w->generation.map[MAP_progress], &name);
 		slot = presence_slot(hash);
 		bucket = &scene->bucket[grant_slot(hash, buckets - 1)];
 		for (int cell = 0; cell < GRANT_CELLS; cell++)

@@ -386,6 +386,14 @@ static inline void world_reset(struct world *w, int family)
 	w->source_port = 40000;
 }
 
+/** progress_name_of() - By what the programs find the progress of @source in its stream. */
+static inline __u64 progress_name_of(const struct world *w, const struct source *source)
+{
+	const struct settings *settings = &w->skel->rodata_settings->settings;
+
+	return progress_name(source_hash(&settings->hash_key, source), source->stream);
+}
+
 /** clock_now() - The programs' clock. */
 static inline __u64 clock_now(struct world *w)
 {

@@ -190,14 +190,15 @@ static void progress_take(const struct world *w, const struct frame *f, const st
 			  const struct source *source)
 {
 	int map = w->generation.map[MAP_progress];
+	__u64 name = progress_name_of(w, source);
 	struct progress progress;
 	bool found = false;
 
-	require(!bpf_map_lookup_elem(map, source, &progress), f, r, "source of a knock");
+	require(!bpf_map_lookup_elem(map, &name, &progress), f, r, "source of a knock");
 	for (int i = 0; i < KNOCKD_SEQUENCE_MAX; i++)
 		found |= progress.knock[i].id == segment_name(&r->packet);
 	require(found || r->packet.proto != PROTO_TCP, f, r, "sequence number");
-	bpf_map_delete_elem(map, source);
+	bpf_map_delete_elem(map, &name);
 }
 
 /* How many stages the packet must bring: one a flag, or one for an echo request. */

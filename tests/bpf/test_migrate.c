@@ -124,8 +124,8 @@ static struct generation generation_make(const struct plan *plan, const struct s
 		  PRESENCE_LINES },
 		{ MAP_grants, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct grant_bucket),
 		  or_one(plan->buckets) },
-		{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(struct source),
-		  sizeof(struct progress), or_one(plan->sources) },
+		{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(__u64), sizeof(struct progress),
+		  or_one(plan->sources) },
 		{ MAP_flows, BPF_MAP_TYPE_LRU_HASH, sizeof(struct flow),
 		  sizeof(struct flow_state), or_one(plan->flows) },
 		{ MAP_quotas, BPF_MAP_TYPE_ARRAY, 4, 8, or_one(plan->doors) },
@@ -808,19 +808,26 @@ static void flows_that_were_ended_stay_so_when_the_prefix_grows(void **state)
 
 /* ---- progress ---- */
 
+static __u64 name_of(const struct table *t, const struct source *source)
+{
+	return progress_name(source_hash(&t->settings.hash_key, source), source->stream);
+}
+
 static void progress_set(const struct table *t, const struct source *source, __u64 word)
 {
 	struct progress p = { .word = word, .knock[31].time = 31 };
+	__u64 name = name_of(t, source);
 
 	presence_extend(slot_of(t, source), NOW + 1000);
-	assert_int_equal(bpf_map_update_elem(t->g.map[MAP_progress], source, &p, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(t->g.map[MAP_progress], &name, &p, BPF_ANY), 0);
 }
 
 static __u64 progress_word(const struct table *t, const struct source *source)
 {
+	__u64 name = name_of(t, source);
 	struct progress p;
 
-	if (bpf_map_lookup_elem(t->g.map[MAP_progress], source, &p))
+	if (bpf_map_lookup_elem(t->g.map[MAP_progress], &name, &p))
 		return 0;
 	assert_int_equal(p.knock[31].time, 31);
 	return p.word;
@@ -833,6 +840,7 @@ static void progress_moves_and_nobody_goes_back_a_step(void **state)
 	struct source stream0 = source4(1), stepped = source6(2), both = source4(3),
 		      began = source6(4), twice = source4(5), forgotten = source4(6);
 	struct source stream3 = { .word_be = { 1 }, .family = 4, .stream = 3 };
+	__u64 name = name_of(&new, &forgotten);
 	unsigned int ended = 0;
 	struct migration *m;
 
@@ -861,7 +869,7 @@ static void progress_moves_and_nobody_goes_back_a_step(void **state)
 	progress_set(&old, &twice, 116);
 	progress_set(&new, &both, 214);
 	progress_set(&new, &twice, 216);
-	assert_int_equal(bpf_map_delete_elem(new.g.map[MAP_progress], &forgotten), 0);
+	assert_int_equal(bpf_map_delete_elem(new.g.map[MAP_progress], &name), 0);
 	assert_int_equal(migration_finish(m, NOW), 0);
 	assert_true(progress_word(&new, &stream0) == 111);
 	assert_true(progress_word(&new, &stream3) == 112);

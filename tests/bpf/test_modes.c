@@ -31,7 +31,7 @@ static const struct setup mixed = { .conf = OPTIONS SSH, .mixed = true };
 static size_t progress_count(const struct world *w)
 {
 	int map = w->generation.map[MAP_progress];
-	struct source key, next;
+	__u64 key, next;
 	const void *last = NULL;
 	size_t count = 0;
 

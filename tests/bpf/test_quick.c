@@ -365,7 +365,7 @@ static const struct table_kind {
 	enum generation_map map;
 	size_t key, value;
 } tables[] = {
-	{ MAP_progress, sizeof(struct source), sizeof(struct progress) },
+	{ MAP_progress, sizeof(__u64), sizeof(struct progress) },
 	{ MAP_flows, sizeof(struct flow), sizeof(struct flow_state) },
 };
 
@@ -378,7 +378,7 @@ enum {
 
 /* Of either table, key and value. */
 struct entry {
-	unsigned char bytes[sizeof(struct source) + sizeof(struct progress)];
+	unsigned char bytes[sizeof(__u64) + sizeof(struct progress)];
 };
 
 /* All of it but presence, of which there are too many slots: those of the sources and of who owns

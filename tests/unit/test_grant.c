@@ -716,6 +716,7 @@ static struct hash_key key_any(struct dice *dice)
 
 	for (int i = 0; i < 4; i++)
 		key.add[i] = dice_word(dice);
+	key.add[1] |= 1;
 	key.multiplier = dice_word(dice) | 1;
 	key.ipv6 = dice_word(dice);
 	return key;
@@ -777,6 +778,40 @@ static void tags_of_neighbours_differ(void **state)
 		}
 	}
 	assert_true(equal <= 1);
+}
+
+static int names_compare(const void *a, const void *b)
+{
+	__u64 one = *(const __u64 *)a, two = *(const __u64 *)b;
+
+	return one < two ? -1 : one > two;
+}
+
+static void no_two_sources_have_one_name(void **state)
+{
+	struct dice dice = { dice_seed() };
+	__u64 *name = calloc(3 * CROWD, sizeof(*name));
+
+	(void)state;
+	assert_non_null(name);
+	for (int k = 0; k < KEYS; k++) {
+		struct hash_key key = key_any(&dice);
+
+		for (uint32_t i = 0; i < CROWD; i++) {
+			struct source one = crowd_v4_neighbours(i);
+			struct source six = source6(one.word_be[0], 0, 0, i);
+			__u64 hash = source_hash(&key, &one);
+
+			name[3 * i] = progress_name(hash, 0);
+			name[3 * i + 1] = progress_name(hash, KNOCKD_STREAMS_MAX - 1);
+			name[3 * i + 2] = progress_name(source_hash(&key, &six), 0);
+			assert_int_equal(presence_slot(name[3 * i + 1]), presence_slot(hash));
+		}
+		qsort(name, 3 * CROWD, sizeof(*name), names_compare);
+		for (uint32_t i = 1; i < 3 * CROWD; i++)
+			assert_true(name[i] != name[i - 1]);
+	}
+	free(name);
 }
 
 static void the_hash_tells_families_apart_and_streams_not(void **state)
@@ -847,6 +882,7 @@ int main(void)
 		cmocka_unit_test(no_later_time_is_lost_among_many_processors),
 		cmocka_unit_test(sources_of_low_entropy_spread_over_slots_and_buckets),
 		cmocka_unit_test(tags_of_neighbours_differ),
+		cmocka_unit_test(no_two_sources_have_one_name),
 		cmocka_unit_test(the_hash_tells_families_apart_and_streams_not),
 		cmocka_unit_test(another_key_is_another_hash),
 	};
