@@ -82,12 +82,6 @@ static __always_inline bool hash_alive(__u64 hash, __u64 now)
 	return slot && presence_alive(slot, now);
 }
 
-/* The same as a function, where the stack has no room for it. */
-__noinline int hash_present(__u64 hash, __u64 now)
-{
-	return hash_alive(hash, now);
-}
-
 /* Whether anything of a packet's source can be alive. */
 static __always_inline bool source_known(const struct source *source, __u64 now)
 {

@@ -50,6 +50,7 @@ __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 sy
 	struct knock knock = { .now = now, .symbol = symbol };
 	bool cleared = false;
 	__u32 class;
+	__u64 hash;
 
 	if (!p)
 		return false;
@@ -58,16 +59,17 @@ __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 sy
 		return false;
 	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
 		return false;
-	knock.hash = source_hash(&settings.hash_key, &p->source);
+	hash = source_hash(&settings.hash_key, &p->source);
+	knock.known = hash_alive(hash, now);
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
-		if (!packet_knocks(p, &settings.stream[i]) ||
-		    !packet_aims(p, &settings.stream[i], class))
+		const volatile struct stream *s = &settings.stream[i];
+
+		if (!packet_knocks(p, s) || !packet_aims(p, s, class))
 			continue;
-		knock.source = p->source;
-		knock.source.stream = i;
-		knock.root = settings.stream[i].root;
+		knock.stream = i;
+		knock.name = progress_name(hash, i);
 		knock.id = segment_id(p);
-		cleared |= !!progress_knock(&knock);
+		cleared |= !!progress_knock(&p->source, &knock);
 	}
 	return cleared;
 }

@@ -77,6 +77,20 @@ static __always_inline bool presence_alive(const __u32 *slot, __u64 now)
 	return *(const volatile __u32 *)slot > now >> PRESENCE_STEP_SHIFT;
 }
 
+/* What a slot holds that is good until @until (jiffies). */
+static __always_inline __u32 presence_step(__u64 until)
+{
+	__u64 step = (until >> PRESENCE_STEP_SHIFT) + 1;
+
+	return step > ~0U ? ~0U : step;
+}
+
+/** presence_reaches() - Whether the slot is good until @until (jiffies) already. */
+static __always_inline bool presence_reaches(const __u32 *slot, __u64 until)
+{
+	return *(const volatile __u32 *)slot >= presence_step(until);
+}
+
 /**
  * presence_extend() - Something of a source with this slot will be alive until @until (jiffies).
  *
@@ -85,8 +99,7 @@ static __always_inline bool presence_alive(const __u32 *slot, __u64 now)
  */
 static __always_inline void presence_extend(__u32 *slot, __u64 until)
 {
-	__u64 step = (until >> PRESENCE_STEP_SHIFT) + 1;
-	__u32 new = step > ~0U ? ~0U : step;
+	__u32 new = presence_step(until);
 
 	for (int i = 0; i < 8; i++) {
 		__u32 old = *(volatile __u32 *)slot;

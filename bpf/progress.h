@@ -7,36 +7,43 @@
 
 __u32 sequence_next(__u32 state, __u32 symbol, __u32 root);
 __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now, __u32 root);
-#define STATE_NEXT(a, state, symbol, root) sequence_next(state, symbol, root)
+#define STATE_NEXT(a, state, symbol, root) sequence_quick_next(state, symbol, root)
 #define STATE_ALIVE(a, p, state, head, now, root) sequence_alive(p, state, head, now, root)
+static __always_inline __u32 sequence_quick_next(__u32 state, __u32 symbol, __u32 root);
 #include "sequence.h"
 
 enum { STAGES_PER_SECOND = 10, OPENINGS_PER_SECOND = 100, PROGRESS_TRIES = 8, QUOTA_TRIES = 4 };
 
-/* One knock, and all that its consequences need. */
+/* One knock, and all that its consequences need but whose it is. */
 struct knock {
-	struct source source; /* with its stream */
-	__u32 id;
 	__u64 now;
-	__u64 hash;           /* of the source */
-	__u32 root;           /* the stream's */
-	__u32 symbol;         /* 0: a stray */
+	__u64 name;   /* progress_name(), in presence where the source is */
+	__u32 id;
+	__u16 symbol; /* 0: a stray */
+	__u8 stream;  /* also its first state */
+	bool known;   /* the source may have progress */
 };
 
-/* By what the progress of the knock's source is found. */
-static __always_inline __u64 knock_name(const struct knock *k)
+/* The tables of the automaton, each opened where it is used: the stack is short. */
+static __always_inline bool states_open(struct automaton *a)
 {
-	return progress_name(k->hash, k->source.stream);
+	a->state = table(&states);
+	a->state_count = settings.state_count;
+	return a->state;
 }
 
-/* The automaton but for its edges, which sequence_next() alone follows. */
-static __always_inline bool automaton_open(struct automaton *a)
+static __always_inline bool matches_open(struct automaton *a)
 {
-	*a = (struct automaton){
-		.state = table(&states), .state_count = settings.state_count,
-		.match = table(&matches), .match_count = settings.match_count,
-	};
-	return a->state && a->match;
+	a->match = table(&matches);
+	a->match_count = settings.match_count;
+	return a->match;
+}
+
+static __always_inline bool edges_open(struct automaton *a)
+{
+	a->edge = table(&edges);
+	a->edge_mask = settings.edge_mask;
+	return a->edge;
 }
 
 /*
@@ -212,8 +219,19 @@ static __always_inline bool opening_take(__u32 door, const struct door *d, __u64
 	return limit && rate_take(limit, now, OPENINGS_PER_SECOND);
 }
 
-/* The sequence of @door is complete: open it for the source of @k, and tell. */
-__noinline int door_open(const struct knock *k, __u32 door)
+/* event_begin(), with the knock's stream. */
+static __always_inline struct event *knock_event(enum event_kind kind, const struct source *source,
+						 const struct knock *k)
+{
+	struct event *event = event_begin(kind, source, k->now);
+
+	if (event)
+		event->source.stream = k->stream;
+	return event;
+}
+
+/* The sequence of @door is complete: open it for @source, and tell. */
+__noinline int door_open(const struct source *source, const struct knock *k, __u32 door)
 {
 	const struct door *d = door_at(door);
 	struct event *event;
@@ -223,12 +241,12 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	bool renewed = false, telling;
 	__u64 hash, until;
 
-	if (!k || !d)
+	if (!source || !k || !d)
 		return 0;
-	owner = source_owner(&k->source);
+	owner = source_owner(source);
 	hash = source_hash(&settings.hash_key, &owner);
 	until = d->open_time ? k->now + d->open_time : GRANT_FOREVER;
-	if (!source_may_knock(&k->source, door)) {
+	if (!source_may_knock(source, door)) {
 		reason = REASON_REFUSED_SOURCE;
 	} else if (!once_take(door, d)) {
 		reason = REASON_REFUSED_SPENT;
@@ -247,7 +265,7 @@ __noinline int door_open(const struct knock *k, __u32 door)
 	else if (d->flags & DOOR_TASKS &&
 		 (reason == REASON_OPENED || (d->once && reason != REASON_REFUSED_SOURCE &&
 					      reason != REASON_REFUSED_SPENT)))
-		task_tell(reason == REASON_OPENED ? EVENT_OPENED : EVENT_REFUSED, &k->source, door,
+		task_tell(reason == REASON_OPENED ? EVENT_OPENED : EVENT_REFUSED, source, door,
 			  k->now, 0);
 	if (reason == REASON_OPENED)
 		trial_confirm(k->now);
@@ -256,7 +274,7 @@ __noinline int door_open(const struct knock *k, __u32 door)
 		++*opened;
 	if (!telling && !(d->flags & DOOR_GRANTS))
 		return 0;
-	event = event_begin(opened ? EVENT_OPENED : EVENT_REFUSED, &k->source, k->now);
+	event = knock_event(opened ? EVENT_OPENED : EVENT_REFUSED, source, k);
 	if (event) {
 		event->door = door;
 		event->reason = reason;
@@ -327,18 +345,18 @@ static __always_inline int grant_close(const struct source *source, __u32 door,
 	return count;
 }
 
-/* The Close_Sequence of @door is complete: end the grant of the source of @k, and tell. */
-__noinline int door_close(const struct knock *k, __u32 door)
+/* The Close_Sequence of @door is complete: end the grant of @source, and tell. */
+__noinline int door_close(const struct source *source, const struct knock *k, __u32 door)
 {
 	const struct door *d = door_at(door);
 	struct event *event;
 
-	if (!k || !d || grant_close(&k->source, door, d, k->now) <= 0)
+	if (!source || !k || !d || grant_close(source, door, d, k->now) <= 0)
 		return 0;
 	reason_count(REASON_CLOSED_BY_KNOCK);
 	if (d->flags & DOOR_TASKS)
-		task_tell(EVENT_CLOSED, &k->source, door, k->now, 0);
-	event = event_begin(EVENT_CLOSED, &k->source, k->now);
+		task_tell(EVENT_CLOSED, source, door, k->now, 0);
+	event = knock_event(EVENT_CLOSED, source, k);
 	if (event) {
 		event->door = door;
 		event->reason = REASON_CLOSED_BY_KNOCK;
@@ -347,39 +365,41 @@ __noinline int door_close(const struct knock *k, __u32 door)
 	return 0;
 }
 
-/* Tell how far the source has come, ten times a second at the most. */
-static __always_inline void stage_tell(const struct knock *k, __u32 state)
+/* Whether to tell how far a source has come: ten times a second at the most. */
+static __always_inline bool stage_take(__u64 now)
+{
+	struct shared *s = table(&shared);
+
+	if (!s)
+		return false;
+	if (rate_take(&s->limit[LIMIT_STAGES], now, STAGES_PER_SECOND))
+		return true;
+	reason_count(REASON_STAGE_UNSAID);
+	/* Not worth an atomic operation: CPUs that do it at once count as one. */
+	++*(volatile __u64 *)&s->stages_unsaid;
+	return false;
+}
+
+/* Tell that @source has come to @state. */
+__noinline int stage_tell(const struct source *source, const struct knock *k, __u32 state)
 {
 	struct event *event;
 
-	if (!limit_take(LIMIT_STAGES, k->now, STAGES_PER_SECOND)) {
-		struct shared *s = table(&shared);
-
-		reason_count(REASON_STAGE_UNSAID);
-		if (s)
-			__sync_fetch_and_add(&s->stages_unsaid, 1);
-		return;
-	}
-	event = event_begin(EVENT_STAGE, &k->source, k->now);
+	if (!source || !k)
+		return 0;
+	event = knock_event(EVENT_STAGE, source, k);
 	if (event) {
 		event->state = state;
 		bpf_ringbuf_submit(event, 0);
 	}
+	return 0;
 }
 
-/* The progress of the knock's source, or NULL. */
-static __noinline struct progress *progress_find(const struct knock *k)
-{
-	__u64 name = knock_name(k);
-
-	return bpf_map_lookup_elem(&progress, &name);
-}
-
-/* The same, made where there is none. */
+/* New progress for the knock's source, or NULL. */
 static __noinline struct progress *progress_make(const struct knock *k)
 {
 	static const struct progress none;
-	__u64 name = knock_name(k);
+	__u64 name = k->name;
 	struct progress *p;
 
 	/* Another CPU may make it first: then the one it made serves. */
@@ -394,13 +414,16 @@ __noinline __u32 sequence_next(__u32 state, __u32 symbol, __u32 root)
 {
 	struct automaton a;
 
-	if (!automaton_open(&a) || state >= a.state_count)
-		return root;
-	a.edge = table(&edges);
-	a.edge_mask = settings.edge_mask;
-	if (!a.edge)
-		return root;
-	return state_next(&a, state, symbol, root);
+	return states_open(&a) && edges_open(&a) ? state_next(&a, state, symbol, root) : root;
+}
+
+/* The same where no falling back is needed, which is nearly always. */
+static __always_inline __u32 sequence_quick_next(__u32 state, __u32 symbol, __u32 root)
+{
+	struct automaton a;
+	__u32 next = edges_open(&a) ? edge_next(&a, state, symbol) : 0;
+
+	return next ? next : sequence_next(state, symbol, root);
 }
 
 __noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now,
@@ -408,7 +431,16 @@ __noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 hea
 {
 	struct automaton a;
 
-	return p && automaton_open(&a) ? state_alive(&a, p, state, head, now, root) : root;
+	return p && states_open(&a) ? state_alive(&a, p, state, head, now, root) : root;
+}
+
+/* Progress with this name will be alive until @until. */
+static __always_inline void name_extend(__u64 name, __u64 until)
+{
+	const __u32 *slot = hash_slot(name);
+
+	if (slot && !presence_reaches(slot, until))
+		hash_extend(name, until);
 }
 
 /* One try to change @p by the knock; false when another CPU changed it meanwhile. */
@@ -419,14 +451,14 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 	const struct state *start;
 	__u32 tag, root;
 
-	if (!k || !p || !step || !automaton_open(&a))
+	if (!k || !p || !step || !states_open(&a) || !matches_open(&a))
 		return 0;
 	/* Read once: what the verifier knows of memory it forgets with each call. */
-	root = *(const volatile __u32 *)&k->root;
+	root = *(const volatile __u8 *)&k->stream;
 	start = state_at(&a, root);
 	if (!start)
 		return 0;
-	tag = progress_tag(k->hash);
+	tag = progress_tag(k->name);
 	word = *(volatile __u64 *)&p->word;
 	own = word_tag(word) == tag ? word : word_make(root, 0, 0, tag);
 	if (k->symbol) {
@@ -436,23 +468,23 @@ __noinline int progress_try(const struct knock *k, struct progress *p, struct st
 		step->word = word_make(root, word_head(own), word_count(own), tag);
 	}
 	if (step->kind == STEP_ADVANCED || step->kind == STEP_REPEAT)
-		hash_extend(k->hash, k->now + start->timeout);
+		name_extend(k->name, k->now + start->timeout);
 	return step->word == word ||
 	       __sync_val_compare_and_swap(&p->word, word, step->word) == word;
 }
 
-/* The source has come to state @at: tell, and open or close the doors that @matched. */
-__noinline int progress_advance(const struct knock *k, __u32 at, __u32 matched)
+/* Open or close the doors whose sequences end in state @at and @matched. */
+__noinline int sequences_end(const struct source *source, const struct knock *k, __u32 at,
+			     __u32 matched)
 {
 	const struct state *state = table(&states);
 	const struct match *first = table(&matches);
 
-	if (!k || !state || !first)
+	if (!source || !k || !state || !first)
 		return 0;
 	state = table_at(state, at, settings.state_count, sizeof(*state));
 	if (!state)
 		return 0;
-	stage_tell(k, at);
 	for (__u32 i = 0; i < KNOCKD_MATCHES_MAX && i < state->match_count; i++) {
 		const struct match *match = table_at(first, state->match + i,
 						     settings.match_count, sizeof(*match));
@@ -460,9 +492,9 @@ __noinline int progress_advance(const struct knock *k, __u32 at, __u32 matched)
 		if (!match || !(matched >> i & 1))
 			continue;
 		if (match->action == MATCH_OPEN)
-			door_open(k, match->door);
+			door_open(source, k, match->door);
 		else
-			door_close(k, match->door);
+			door_close(source, k, match->door);
 	}
 	return 0;
 }
@@ -474,13 +506,13 @@ __noinline int progress_advance(const struct knock *k, __u32 at, __u32 matched)
  *
  * Return: whether a stray cleared progress.
  */
-static __always_inline bool progress_knock(struct knock *k)
+static __always_inline bool progress_knock(const struct source *source, struct knock *k)
 {
 	struct step step = {};
 	struct progress *p;
 
-	p = hash_present(k->hash, k->now) ? progress_find(k) : NULL;
-	if (!p && k->symbol && sequence_next(k->root, k->symbol, k->root) != k->root)
+	p = k->known ? bpf_map_lookup_elem(&progress, &k->name) : NULL;
+	if (!p && k->symbol && sequence_next(k->stream, k->symbol, k->stream) != k->stream)
 		p = progress_make(k);
 	if (!p)
 		return false;
@@ -490,9 +522,13 @@ static __always_inline bool progress_knock(struct knock *k)
 				reason_count(REASON_REPEATED);
 			if (step.kind == STEP_WRONG && k->symbol)
 				reason_count(REASON_WRONG);
-			if (step.kind == STEP_ADVANCED)
-				progress_advance(k, step.state, step.matched);
-			return step.kind == STEP_WRONG;
+			if (step.kind != STEP_ADVANCED)
+				return step.kind == STEP_WRONG;
+			if (stage_take(k->now))
+				stage_tell(source, k, step.state);
+			if (step.matched)
+				sequences_end(source, k, step.state, step.matched);
+			return false;
 		}
 		/* The lost try has left the segment's name in the ring. */
 		k->id = 0;

@@ -125,11 +125,9 @@ static void streams_set(struct compiled *c)
 {
 	struct settings *s = &c->settings;
 
-	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX; i++) {
-		s->stream[i].root = i;
+	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX; i++)
 		if (c->path[i].used)
 			s->stream_count = i + 1;
-	}
 }
 
 static int patterns_make(struct builder *b, struct compiled *c)

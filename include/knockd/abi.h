@@ -322,7 +322,7 @@ enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
 
 struct shared {
 	__u64 limit[LIMIT_COUNT];
-	__u64 stages_unsaid; /* as counted by REASON_STAGE_UNSAID */
+	__u64 stages_unsaid; /* by REASON_STAGE_UNSAID, but CPUs that count at once may count one */
 	__u64 events_lost;   /* as counted by REASON_EVENT_LOST */
 	__u64 tasks_lost;    /* as counted by REASON_TASK_LOST */
 };
@@ -378,13 +378,13 @@ enum closed_action { CLOSED_DROP, CLOSED_RESET, CLOSED_ABORT };
 
 /*
  * A stream is what some doors see of a source's knocks: TCP segments with their flags, and packets
- * to their Target or, without one, to any address of this host.
+ * to their Target or, without one, to any address of this host. Its number is that of the state in
+ * which it begins.
  */
 struct stream {
 	__u8 mask, value; /* a TCP segment is a knock when (flags & mask) == value */
 	__u8 family;      /* of the target: 4 or 6; 0: there is none */
 	__u8 used;        /* 0: nothing is a knock; a config before this one had it, or none */
-	__u32 root;       /* its first state */
 	__be32 target_be[4];
 };
 
@@ -482,7 +482,7 @@ KNOCKD_SIZE(struct shared, 40);
 KNOCKD_SIZE(struct trial_term, 8);
 KNOCKD_SIZE(struct about, 9704);
 _Static_assert(__builtin_offsetof(struct about, version) == 24, "begins so in every layout");
-KNOCKD_SIZE(struct settings, 528);
+KNOCKD_SIZE(struct settings, 496);
 #undef KNOCKD_SIZE
 
 #endif

@@ -543,10 +543,28 @@ static void presence_lasts_at_least_as_long_as_asked_and_hardly_longer(void **st
 		__u32 slot = 0;
 
 		assert_false(presence_alive(&slot, 0));
+		assert_false(presence_reaches(&slot, times[t]));
 		presence_extend(&slot, times[t]);
+		assert_true(presence_reaches(&slot, times[t]));
+		assert_false(presence_reaches(&slot, times[t] + 256));
 		assert_true(presence_alive(&slot, 0));
 		assert_true(presence_alive(&slot, times[t]));
 		assert_false(presence_alive(&slot, times[t] + 256));
+	}
+}
+
+static void a_line_and_a_place_in_it_are_the_slot(void **state)
+{
+	struct dice dice = { dice_seed() };
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		__u64 hash = (__u64)dice_word(&dice) << 32 | dice_word(&dice);
+
+		assert_in_range(presence_line(hash), 0, PRESENCE_LINES - 1);
+		assert_in_range(presence_place(hash), 0, PRESENCE_LINE - 1);
+		assert_int_equal(presence_line(hash) * PRESENCE_LINE + presence_place(hash),
+				 presence_slot(hash));
 	}
 }
 
@@ -875,6 +893,7 @@ int main(void)
 		cmocka_unit_test(a_grant_renewed_at_its_end_stands),
 		cmocka_unit_test(nobody_is_ever_shown_the_grant_of_another),
 		cmocka_unit_test(presence_lasts_at_least_as_long_as_asked_and_hardly_longer),
+		cmocka_unit_test(a_line_and_a_place_in_it_are_the_slot),
 		cmocka_unit_test(presence_is_never_shortened),
 		cmocka_unit_test(forever_is_forever),
 		cmocka_unit_test(a_later_time_of_another_is_not_overwritten),

@@ -63,7 +63,7 @@ static void world_compile(struct world *w)
 	assert_int_equal(compile_conf(&w->conf, HZ, NULL, &w->compiled, &messages), 0);
 	messages_free(&messages);
 	w->automaton = automaton_from(&w->compiled);
-	w->progress.word = word_make(w->compiled.settings.stream[0].root, 0, 0, TAG);
+	w->progress.word = word_make(0, 0, 0, TAG);
 }
 
 static uint16_t symbol_heard(const struct world *w, const struct conf_knock *knock)
@@ -78,8 +78,7 @@ static void world_knock(struct world *w, const struct conf_knock *knock, uint32_
 	struct step step;
 
 	assert_int_not_equal(symbol, 0);
-	sequence_step(&w->automaton, w->compiled.settings.stream[0].root, &w->progress,
-		      w->progress.word, symbol, id, w->now, &step);
+	sequence_step(&w->automaton, 0, &w->progress, w->progress.word, symbol, id, w->now, &step);
 	w->progress.word = step.word;
 	w->kind = step.kind;
 	assert_int_equal(word_tag(step.word), TAG);
@@ -626,7 +625,7 @@ static void an_edge_to_no_state_is_a_wrong_knock(void **state)
 	w->automaton.state_count = word_state(w->progress.word) + 1;
 	expect(w, "8000", "");
 	assert_int_equal(w->kind, STEP_WRONG);
-	assert_int_equal(word_state(w->progress.word), w->compiled.settings.stream[0].root);
+	assert_int_equal(word_state(w->progress.word), 0);
 }
 
 static void a_state_whose_match_is_missing_opens_nothing(void **state)
@@ -670,7 +669,7 @@ static void a_search_in_a_full_table_comes_to_its_end(void **state)
 	struct world *w = world_with(state, "7000,8000", NULL, NULL);
 	__u64 edge[32];
 	struct automaton a = w->automaton;
-	__u32 root = w->compiled.settings.stream[0].root;
+	const __u32 root = 0;
 
 	for (size_t i = 0; i < sizeof(edge) / sizeof(*edge); i++)
 		edge[i] = (__u64)(STATE_MAX - 1) << 36 | 1 << STATE_BITS | root;
@@ -1066,7 +1065,7 @@ static void trial_compare(struct trial *t, const struct model *m, const struct s
 			  const struct progress *p, bool counted, uint32_t expected)
 {
 	uint64_t now = t->heard[t->heard_count - 1].time;
-	__u32 root = t->compiled.settings.stream[t->stream].root;
+	__u32 root = t->stream;
 	__u32 alive = state_alive(&t->automaton, p, word_state(step->word), word_head(step->word),
 				  now, root);
 	uint32_t got = step_opened(t, step);
@@ -1103,8 +1102,7 @@ static void trial_knock(struct trial *t, struct model *m, struct progress *p,
 	knock->time = *now;
 	t->heard_count++;
 	counted = model_hear(m, knock->knock, knock->id, *now, &expected);
-	sequence_step(&t->automaton, t->compiled.settings.stream[t->stream].root, p, p->word,
-		      symbol, knock->id, *now, &step);
+	sequence_step(&t->automaton, t->stream, p, p->word, symbol, knock->id, *now, &step);
 	trial_compare(t, m, &step, p, counted, expected);
 	p->word = step.word;
 	t->openings += !!expected;
@@ -1115,8 +1113,7 @@ static void trial_knock(struct trial *t, struct model *m, struct progress *p,
 
 static void trial_stream(struct trial *t)
 {
-	struct progress p = { .word = word_make(t->compiled.settings.stream[t->stream].root,
-						dice_below(&t->dice, 32), 0, TAG) };
+	struct progress p = { .word = word_make(t->stream, dice_below(&t->dice, 32), 0, TAG) };
 	struct model m = t->model;
 	const struct wanted *along = &m.wanted[dice_below(&t->dice, m.wanted_count)];
 	unsigned int at = 0, length = 6 + dice_below(&t->dice, 14) + along->len;
@@ -1173,7 +1170,7 @@ static void without_repeats_only_the_last_n_knocks_and_their_time_matter(void **
 
 		if (!trial_begin(t))
 			continue;
-		p.word = word_make(t->compiled.settings.stream[0].root, 0, 0, TAG);
+		p.word = word_make(0, 0, 0, TAG);
 		t->heard_count = 0;
 		for (int i = 0; i < HEARD_MAX; i++) {
 			struct heard *knock = &t->heard[t->heard_count];
@@ -1201,8 +1198,8 @@ static void without_repeats_only_the_last_n_knocks_and_their_time_matter(void **
 						   want->timeout)
 					expected |= 1U << w;
 			}
-			sequence_step(&t->automaton, t->compiled.settings.stream[0].root, &p,
-				      p.word, trial_symbol(t, knock->knock), 0, now, &step);
+			sequence_step(&t->automaton, 0, &p, p.word, trial_symbol(t, knock->knock),
+				      0, now, &step);
 			if (expected != step_opened(t, &step))
 				trial_fail(t, "the set of complete sequences", expected,
 					   step_opened(t, &step));
@@ -1273,7 +1270,7 @@ static struct patterns patterns_of(const struct compiled *c, const struct conf *
 static __u32 state_of(const struct compiled *c, __u32 stream, const __u16 *symbol, __u32 len)
 {
 	struct automaton a = automaton_from(c);
-	__u32 state = c->settings.stream[stream].root;
+	__u32 state = stream;
 
 	for (__u32 i = 0; i < len; i++) {
 		state = edge_next(&a, state, symbol[i]);
@@ -1367,7 +1364,7 @@ static void check_path(const struct compiled *c, const struct pattern *of, __u32
 
 	assert_int_equal(path->used, 1);
 	assert_true(!path->until);
-	assert_int_equal(path->timeout, c->state[c->settings.stream[of->stream].root].timeout);
+	assert_int_equal(path->timeout, c->state[of->stream].timeout);
 	if (!len) {
 		assert_int_equal(path->parent, state);
 		return;
@@ -1651,8 +1648,7 @@ static __u8 history_depth(const struct history *h)
 {
 	const struct trial *t = &h->t;
 	__u32 alive = state_alive(&t->automaton, &h->progress, word_state(h->progress.word),
-				  word_head(h->progress.word), h->now,
-				  t->compiled.settings.stream[t->stream].root);
+				  word_head(h->progress.word), h->now, t->stream);
 
 	return t->compiled.state[alive].depth;
 }
@@ -1719,7 +1715,7 @@ static void history_begin(struct history *h, bool steady)
 			h->plan[i].in = !i || dice_below(&t->dice, 2);
 		}
 	} while (!history_reload(h, steady));
-	h->progress.word = word_make(t->compiled.settings.stream[t->stream].root, 0, 0, TAG);
+	h->progress.word = word_make(t->stream, 0, 0, TAG);
 	h->along = t->model.wanted[0];
 }
 
@@ -1853,9 +1849,8 @@ static void no_config_opens_what_was_not_knocked(void **state)
 			}
 			h->now = next.time = random_time(t, h->now);
 			t->heard[t->heard_count++] = next;
-			sequence_step(&t->automaton, t->compiled.settings.stream[t->stream].root,
-				      &h->progress, h->progress.word, trial_symbol(t, next.knock),
-				      0, h->now, &step);
+			sequence_step(&t->automaton, t->stream, &h->progress, h->progress.word,
+				      trial_symbol(t, next.knock), 0, h->now, &step);
 			h->progress.word = step.word;
 			opened = step_opened(t, &step);
 			for (size_t w = 0; w < t->model.wanted_count; w++)
@@ -1898,7 +1893,7 @@ static void every_edge_of_4096_doors_is_found_within_its_probes(void **state)
 	a = automaton_from(&c);
 	all = patterns_of(&c, &conf);
 	for (size_t i = 0; i < all.count; i++) {
-		__u32 at = c.settings.stream[0].root;
+		__u32 at = 0;
 
 		for (__u32 k = 0; k < all.at[i].len; k++) {
 			at = edge_next(&a, at, all.at[i].symbol[k]);
