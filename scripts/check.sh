@@ -127,6 +127,7 @@ if [ ${#prefixes[@]} -eq 0 ]; then
 	begin unit-and-bpf make check ${CI:+WERROR=1}
 	begin style scripts/style.sh
 	begin stack scripts/stack.py
+	begin coverage make coverage
 	# Builds in a folder of its own; ten minutes of it are 'make fuzz'.
 	begin fuzz make fuzz FUZZ_SECONDS=30
 	# Its programs must not be built twice at once: 'make tests' has built all but the fuzzer.
