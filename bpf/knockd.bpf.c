@@ -37,13 +37,13 @@ SEC("xdp")
 int knockd_outer(struct xdp_md *ctx)
 {
 	struct cursor c = frame_cursor(ctx);
-	int glance = plain_way(&c, GLANCE_LONG, plain_glance), reason;
+	int reason = plain_way(&c, -1, plain_glance);
 
-	if (glance == GLANCE_OTHER)
+	/* What there may be most of, each at its shortest. */
+	if (reason == REASON_OTHER)
 		return verdict_xdp(REASON_OTHER);
-	if (glance == GLANCE_CLOSED)
+	if (reason == REASON_CLOSED)
 		return verdict_xdp(REASON_CLOSED);
-	reason = glance == GLANCE_NAMED ? plain_judge(ctx) : -1;
 	return verdict_xdp(reason < 0 ? packet_judge(ctx) : reason);
 }
 

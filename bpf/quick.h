@@ -11,28 +11,20 @@
 #include "plain.h"
 #include "verdict.h"
 
-enum glance {
-	GLANCE_LONG,    /* the long way is the one that can tell */
-	GLANCE_OTHER,   /* none of ours */
-	GLANCE_CLOSED,  /* a SYN that is refused, and has been counted */
-	GLANCE_NAMED,   /* anything else to a port that the config names: see plain_judge() */
-};
-
 /* A plain packet to a port that the config does not name is none of ours, unless it is a knock or
  * somebody's stray. */
-static __always_inline enum glance other_glance(const __u8 *transport, enum proto proto,
-						__u16 family)
+static __always_inline int other_glance(const __u8 *transport, enum proto proto, __u16 family)
 {
 	const __be16 *ports_be = (const void *)transport;
 	struct source source;
 
 	if (proto == PROTO_TCP && settings.other_flags[family == 6] >> plain_flags(transport) & 1)
-		return GLANCE_OTHER;
+		return REASON_OTHER;
 	if (!(settings.plain & PLAIN_OTHER) ||
 	    ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
-		return GLANCE_LONG;
+		return -1;
 	source = plain_source(transport, family);
-	return source_known(&source, bpf_jiffies64()) ? GLANCE_LONG : GLANCE_OTHER;
+	return source_known(&source, bpf_jiffies64()) ? -1 : (int)REASON_OTHER;
 }
 
 /* Whether the packet's destination may be of this host, and of no other. */
@@ -62,27 +54,6 @@ static __always_inline bool plain_refused(const struct port *port, const __u8 *t
 	return slot && !presence_alive(slot, now) && port_refused_quietly(port, now);
 }
 
-/* The glance at a plain packet; @ctx is not looked at. */
-static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum proto proto,
-					__u16 family)
-{
-	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
-
-	(void)ctx;
-	if (!port)
-		return GLANCE_LONG;
-	if (!port->named)
-		return other_glance(transport, proto, family);
-	if (port->symbol)
-		return port->guard || !(settings.plain & PLAIN_OTHER) ? GLANCE_LONG : GLANCE_NAMED;
-	if (!(settings.plain & PLAIN_GUARDED))
-		return GLANCE_LONG;
-	if (proto == PROTO_TCP && flags_start(plain_flags(transport)) &&
-	    plain_ours(transport, family) && plain_refused(port, transport, family))
-		return GLANCE_CLOSED;
-	return GLANCE_NAMED;
-}
-
 /* REASON_CLOSED for a plain packet that nothing admits, or −1. */
 static __always_inline int plain_close(const struct port *port, const __u8 *transport,
 				       __u16 family, __u64 now)
@@ -101,9 +72,14 @@ static __always_inline bool plain_connected(struct xdp_md *ctx, const __u8 *tran
 					     family == 4 ? TUPLE_SIZE4 : TUPLE_SIZE6));
 }
 
+/*
+ * What follows are functions, for their frames: a chain of calls has 512 bytes of stack, and the
+ * entry begins the longest.
+ */
+
 /* See segment_judge(). */
-static __always_inline int plain_segment(struct xdp_md *ctx, const struct port *port,
-					 const __u8 *transport, __u16 family)
+static __noinline int plain_segment(struct xdp_md *ctx, const struct port *port,
+				    const __u8 *transport, __u16 family)
 {
 	bool starts = flags_start(plain_flags(transport));
 	__u64 now = bpf_jiffies64(), hash;
@@ -119,8 +95,8 @@ static __always_inline int plain_segment(struct xdp_md *ctx, const struct port *
 }
 
 /* See datagram_judge(). */
-static __always_inline int plain_datagram(struct xdp_md *ctx, const struct port *port,
-					  const __u8 *transport, __u16 family)
+static __noinline int plain_datagram(struct xdp_md *ctx, const struct port *port,
+				     const __u8 *transport, __u16 family)
 {
 	struct packet p = plain_packet(transport, PROTO_UDP, family);
 	__u64 now = bpf_jiffies64();
@@ -136,8 +112,8 @@ static __always_inline int plain_datagram(struct xdp_md *ctx, const struct port 
 }
 
 /* A knock, as far as it is one, at a port that is not protected. */
-static __always_inline int plain_knock(struct xdp_md *ctx, const struct port *port,
-				       const __u8 *transport, enum proto proto, __u16 family)
+static __noinline int plain_knock(struct xdp_md *ctx, const struct port *port,
+				  const __u8 *transport, enum proto proto, __u16 family)
 {
 	struct packet p = plain_packet(transport, proto, family);
 
@@ -148,28 +124,27 @@ static __always_inline int plain_knock(struct xdp_md *ctx, const struct port *po
 	return REASON_KNOCK;
 }
 
-static __always_inline int plain_named(void *ctx, const __u8 *transport, enum proto proto,
-				       __u16 family)
+/* The glance at a plain packet: the reason for its verdict, or −1 where the long way must tell. */
+static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum proto proto,
+					__u16 family)
 {
 	const struct port *port = port_at(proto, bpf_ntohs(((const __be16 *)transport)[1]), 0);
 
 	if (!port)
 		return -1;
+	if (!port->named)
+		return other_glance(transport, proto, family);
 	if (port->symbol)
-		return plain_knock(ctx, port, transport, proto, family);
-	return proto == PROTO_TCP ? plain_segment(ctx, port, transport, family) :
-				    plain_datagram(ctx, port, transport, family);
-}
-
-/*
- * The reason for the verdict on what the glance calls NAMED; −1 where the long way must tell. It
- * finds the packet's port once more: the entry's part of the stack has no room for all of this.
- */
-__noinline int plain_judge(struct xdp_md *ctx)
-{
-	struct cursor c = frame_cursor(ctx);
-
-	return plain_way(&c, -1, plain_named);
+		return port->guard || !(settings.plain & PLAIN_OTHER) ?
+			       -1 : plain_knock(ctx, port, transport, proto, family);
+	if (!(settings.plain & PLAIN_GUARDED))
+		return -1;
+	if (proto != PROTO_TCP)
+		return plain_datagram(ctx, port, transport, family);
+	if (flags_start(plain_flags(transport)) && plain_ours(transport, family) &&
+	    plain_refused(port, transport, family))
+		return REASON_CLOSED;
+	return plain_segment(ctx, port, transport, family);
 }
 
 #endif
