@@ -168,8 +168,7 @@ __noinline int packet_judge(struct xdp_md *ctx)
 		return protected_judge(ctx, &p, port, class, now);
 	if (port->symbol)
 		return REASON_KNOCK;
-	return source_known(&p.source, now) && packet_count(ctx, &p, 0, now) ? REASON_STRAY :
-									   REASON_OTHER;
+	return packet_count(ctx, &p, 0, now) ? REASON_STRAY : REASON_OTHER;
 }
 
 #endif

@@ -40,6 +40,22 @@ static __always_inline __u32 segment_id(const struct packet *p)
 	return id ? id : 1;
 }
 
+/* Whether the packet's source has progress in a stream in which the packet counts. */
+__noinline int packet_concerns(const struct packet *p, __u32 class, __u64 hash)
+{
+	if (!p)
+		return false;
+	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
+		const volatile struct stream *s = &settings.stream[i];
+		__u64 name = progress_name(hash, i);
+
+		if (packet_knocks(p, s) && packet_aims(p, s, class) &&
+		    bpf_map_lookup_elem(&progress, &name))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether one
  * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts
@@ -55,12 +71,15 @@ __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 sy
 	if (!p)
 		return false;
 	class = packet_class(p);
+	hash = source_hash(&settings.hash_key, &p->source);
+	knock.known = hash_alive(hash, now);
+	/* What follows costs more, and few have progress. */
+	if (!symbol && !(knock.known && packet_concerns(p, class, hash)))
+		return false;
 	if (!class && packet_is_foreign(ctx, p))
 		return false;
 	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
 		return false;
-	hash = source_hash(&settings.hash_key, &p->source);
-	knock.known = hash_alive(hash, now);
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
 		const volatile struct stream *s = &settings.stream[i];
 
