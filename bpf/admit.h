@@ -66,32 +66,26 @@ static __always_inline struct source source_owner(const struct source *source)
  * by the types of its arguments, and what they return is any number to it, not one case a cell.
  */
 
-static __always_inline __u32 *hash_slot(__u64 hash)
+static __always_inline __u32 *hash_slot(enum presence kind, __u64 hash)
 {
-	__u32 key = presence_line(hash);
+	__u32 key = presence_line(kind, hash);
 	struct presence_line *line = bpf_map_lookup_elem(&presence, &key);
 
 	return line ? &line->until[presence_place(hash)] : NULL;
 }
 
-/* Whether anything of a source with this hash can be alive at @now. */
-static __always_inline bool hash_alive(__u64 hash, __u64 now)
+/* Whether something of that kind can be alive at @now of a source with this hash. */
+static __always_inline bool hash_alive(enum presence kind, __u64 hash, __u64 now)
 {
-	const __u32 *slot = hash_slot(hash);
+	const __u32 *slot = hash_slot(kind, hash);
 
 	return slot && presence_alive(slot, now);
 }
 
-/* Whether anything of a packet's source can be alive. */
-static __always_inline bool source_known(const struct source *source, __u64 now)
+/* Something of that kind will be alive until @until of a source with this hash. */
+__noinline int hash_extend(enum presence kind, __u64 hash, __u64 until)
 {
-	return hash_alive(source_hash(&settings.hash_key, source), now);
-}
-
-/* Something of a source with this hash will be alive until @until. */
-__noinline int hash_extend(__u64 hash, __u64 until)
-{
-	__u32 *slot = hash_slot(hash);
+	__u32 *slot = hash_slot(kind, hash);
 
 	if (slot)
 		presence_extend(slot, until);
@@ -105,11 +99,11 @@ static __always_inline struct grant_bucket *owner_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&grants, &slot);
 }
 
-/* A source's place in the tables of grants, when anything of it can be alive at @now. */
+/* A source's place in the table of grants, when a grant or flow of it can be alive at @now. */
 static __always_inline bool source_present(const struct source *owner, __u64 now, __u64 *hash)
 {
 	*hash = source_hash(&settings.hash_key, owner);
-	return hash_alive(*hash, now);
+	return hash_alive(PRESENCE_GRANTS, *hash, now);
 }
 
 /* The cell in @owner's bucket of a live grant that opens @area, or −1. */
@@ -256,7 +250,7 @@ static __always_inline enum reason flow_admitted(const struct source *owner, __u
 	state = bpf_map_lookup_elem(&flows, flow);
 	if (state && flow_alive(state, bucket, owner, hash, area, now)) {
 		if (state->seen != now) {
-			hash_extend(hash, now + settings.udp_idle);
+			hash_extend(PRESENCE_GRANTS, hash, now + settings.udp_idle);
 			state->seen = now;
 		}
 		return REASON_FLOW;
@@ -264,7 +258,7 @@ static __always_inline enum reason flow_admitted(const struct source *owner, __u
 	grant = cell_grant(bucket, cell_admitting(owner, hash, area, now));
 	if (!grant)
 		return REASON_CLOSED;
-	hash_extend(hash, now + settings.udp_idle);
+	hash_extend(PRESENCE_GRANTS, hash, now + settings.udp_idle);
 	flow_record(grant, flow, false, now);
 	return REASON_GRANTED;
 }

@@ -51,7 +51,7 @@ static __always_inline void grant_use_up(struct grant *grant, __u64 word,
 		return;
 	if (door_has_flows(d) && until < flows_idle(now))
 		until = flows_idle(now);
-	hash_extend(hash, until);
+	hash_extend(PRESENCE_GRANTS, hash, until);
 	if (__sync_val_compare_and_swap(&grant->word, word,
 					grant_word(door, owner->family == 6, true, until)) != word)
 		return;

@@ -72,7 +72,7 @@ __noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 sy
 		return false;
 	class = packet_class(p);
 	hash = source_hash(&settings.hash_key, &p->source);
-	knock.known = hash_alive(hash, now);
+	knock.known = hash_alive(PRESENCE_PROGRESS, hash, now);
 	/* What follows costs more, and few have progress. */
 	if (!symbol && !(knock.known && packet_concerns(p, class, hash)))
 		return false;

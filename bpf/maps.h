@@ -110,7 +110,7 @@ struct {
 	__type(value, struct grant_bucket);
 } grants SEC(".maps");
 
-/* Hash of a source → until when anything of it can be alive. Cannot be full; expires by itself. */
+/* See enum presence. Cannot be full; expires by itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PRESENCE_LINES);

@@ -26,7 +26,7 @@ static __always_inline enum order_result order_open(const struct order_form *for
 	if (!(d->flags & DOOR_GRANTS)) {
 		until = 0;
 	} else {
-		hash_extend(hash, until);
+		hash_extend(PRESENCE_GRANTS, hash, until);
 		if (grant_give(door, d, &owner, hash, now, until, true, &renewed) != REASON_OPENED)
 			return ORDER_FULL;
 	}

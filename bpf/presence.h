@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who can have progress, a grant or a flow at all: one keyed hash of the source, one load. It keeps
- * the slower tables out of the way of everybody else. Also the hash that places grants.
+ * Who can have a grant or a flow at all, and who progress: one keyed hash of the source, one load.
+ * It keeps the slower tables out of the way of everybody else. Also the hash that places grants.
  *
  * The hash is NH (Black et al., UMAC, 1999) and a multiply-shift over it, both under a secret key:
  * nobody outside can aim at a slot.
@@ -30,9 +30,9 @@ static __always_inline __u64 source_hash(const volatile struct hash_key *key,
 	return sum * key->multiplier;
 }
 
-static __always_inline __u32 presence_slot(__u64 hash)
+static __always_inline __u32 presence_slot(enum presence kind, __u64 hash)
 {
-	return hash >> (64 - PRESENCE_BITS);
+	return kind << PRESENCE_BITS | hash >> (64 - PRESENCE_BITS);
 }
 
 /* The bucket of a source's grants, of @mask + 1. Shares bits with no slot of presence. */
@@ -61,17 +61,17 @@ static __always_inline __u32 progress_tag(__u64 hash)
 }
 
 /* The line of the table that has the slot of @hash, and the slot's place in it. */
-static __always_inline __u32 presence_line(__u64 hash)
+static __always_inline __u32 presence_line(enum presence kind, __u64 hash)
 {
-	return presence_slot(hash) / PRESENCE_LINE;
+	return presence_slot(kind, hash) / PRESENCE_LINE;
 }
 
 static __always_inline __u32 presence_place(__u64 hash)
 {
-	return presence_slot(hash) % PRESENCE_LINE;
+	return presence_slot(0, hash) % PRESENCE_LINE;
 }
 
-/** presence_alive() - Whether anything of a source with this slot can be alive at @now. */
+/** presence_alive() - Whether what the slot is about can be alive at @now. */
 static __always_inline bool presence_alive(const __u32 *slot, __u64 now)
 {
 	return *(const volatile __u32 *)slot > now >> PRESENCE_STEP_SHIFT;
@@ -92,7 +92,7 @@ static __always_inline bool presence_reaches(const __u32 *slot, __u64 until)
 }
 
 /**
- * presence_extend() - Something of a source with this slot will be alive until @until (jiffies).
+ * presence_extend() - What the slot is about will be alive until @until (jiffies).
  *
  * To be called before that something can be seen. When too many CPUs want the same slot at once the
  * slot is set to the end of time: slow for a few sources, wrong for none.

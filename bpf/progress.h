@@ -251,7 +251,7 @@ __noinline int door_open(const struct source *source, const struct knock *k, __u
 	} else if (!once_take(door, d)) {
 		reason = REASON_REFUSED_SPENT;
 	} else if (d->flags & DOOR_GRANTS) {
-		hash_extend(hash, until);
+		hash_extend(PRESENCE_GRANTS, hash, until);
 		reason = grant_give(door, d, &owner, hash, k->now, until, false, &renewed);
 	} else {
 		until = 0;
@@ -437,10 +437,10 @@ __noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 hea
 /* Progress with this name will be alive until @until. */
 static __always_inline void name_extend(__u64 name, __u64 until)
 {
-	const __u32 *slot = hash_slot(name);
+	const __u32 *slot = hash_slot(PRESENCE_PROGRESS, name);
 
 	if (slot && !presence_reaches(slot, until))
-		hash_extend(name, until);
+		hash_extend(PRESENCE_PROGRESS, name, until);
 }
 
 /* One try to change @p by the knock; false when another CPU changed it meanwhile. */

@@ -24,7 +24,8 @@ static __always_inline int other_glance(const __u8 *transport, enum proto proto,
 	    ports_are_dhcp(proto, family, ports_be[0], ports_be[1]))
 		return -1;
 	source = plain_source(transport, family);
-	return source_known(&source, bpf_jiffies64()) ? -1 : (int)REASON_OTHER;
+	return hash_alive(PRESENCE_PROGRESS, source_hash(&settings.hash_key, &source),
+			  bpf_jiffies64()) ? -1 : (int)REASON_OTHER;
 }
 
 /* Whether the packet's destination may be of this host, and of no other. */
@@ -48,7 +49,7 @@ static __always_inline bool plain_refused(const struct port *port, const __u8 *t
 					  __u16 family)
 {
 	struct source owner = plain_owner(transport, family);
-	const __u32 *slot = hash_slot(source_hash(&settings.hash_key, &owner));
+	const __u32 *slot = hash_slot(PRESENCE_GRANTS, source_hash(&settings.hash_key, &owner));
 	__u64 now = bpf_jiffies64(); /* the entry has no place for it before */
 
 	return slot && !presence_alive(slot, now) && port_refused_quietly(port, now);

@@ -61,14 +61,15 @@ static int part_walk(struct part *part, bool (*each)(void *data, const void *key
 
 /* ---- presence ---- */
 
-static __u32 *hash_slot(const struct migration *m, __u64 hash)
+static __u32 *hash_slot(const struct migration *m, enum presence kind, __u64 hash)
 {
-	return &m->presence[presence_line(hash)].until[presence_place(hash)];
+	return &m->presence[presence_line(kind, hash)].until[presence_place(hash)];
 }
 
+/* A grant or flow of a source with this hash will be alive until @until. */
 static void hash_extend(const struct migration *m, __u64 hash, __u64 until)
 {
-	presence_extend(hash_slot(m, hash), until);
+	presence_extend(hash_slot(m, PRESENCE_GRANTS, hash), until);
 }
 
 /* ---- grants ---- */
@@ -287,7 +288,7 @@ static bool progress_bring(void *data, const void *key, void *value)
 	struct mark *mark;
 
 	/* In presence it stands where its source does: the stream's number is in bits below. */
-	if (!old->word || !presence_alive(hash_slot(m, name), m->now))
+	if (!old->word || !presence_alive(hash_slot(m, PRESENCE_PROGRESS, name), m->now))
 		return false;
 	if (!m->second) {
 		marks_set(part->brought, name, old->word);

@@ -212,17 +212,20 @@ struct grant_bucket {
 };
 
 /*
- * ---- presence: who can have progress, a grant or a flow at all; array of lines of slots ----
+ * ---- presence: who can have a grant or a flow, and who progress; array of lines of slots ----
  *
- * A slot holds the latest time at which anything of a source whose hash leads to it can be alive,
- * in steps of 256 jiffies, rounded up. A source whose time has passed has nothing, and no other
- * table is asked.
+ * A slot holds the latest time at which such of a source whose hash leads to it can be alive, in
+ * steps of 256 jiffies, rounded up. A source whose time has passed has nothing, and no other table
+ * is asked. There are slots of both kinds, so that many grants make no other traffic slow, nor many
+ * first knocks what comes to the protected ports.
  */
 
+enum presence { PRESENCE_GRANTS, PRESENCE_PROGRESS, PRESENCE_KINDS };
+
 enum {
-	PRESENCE_BITS = 16, /* of slots: few enough for a processor to keep at hand */
+	PRESENCE_BITS = 16, /* of slots of one kind: few enough for a processor to keep at hand */
 	PRESENCE_LINE = 16, /* slots of one cache line */
-	PRESENCE_LINES = (1 << PRESENCE_BITS) / PRESENCE_LINE,
+	PRESENCE_LINES = PRESENCE_KINDS * (1 << PRESENCE_BITS) / PRESENCE_LINE,
 	PRESENCE_STEP_SHIFT = 8,
 };
 

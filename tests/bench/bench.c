@@ -167,7 +167,7 @@ static void scene_findings(const struct bench *b, const struct options *o, const
 {
 	for (int scene = SCENE_PLAIN + 1; scene < scenes_wanted(o); scene++) {
 		bool doors = scene <= SCENE_DOORS_4096;
-		double budget = doors ? 1.1 : way->grants ? 2 : 0;
+		double budget = !doors && way->grants ? 2 : 1.1;
 
 		for (int family = 4; family <= 6; family += 2)
 			finding_add(report, doors ? "doors" : "grants",

@@ -168,6 +168,9 @@ static inline void scene_open(struct runs *r, struct scene *scene)
 		scene_talk(r, scene);
 	}
 	events_read(scene->world);
+	/* What holds while there are grants: Seq_Timeout has passed since the knocks for them. */
+	memset(&scene->presence[presence_slot(PRESENCE_PROGRESS, 0)], 0,
+	       sizeof(*scene->presence) << PRESENCE_BITS);
 	scene->presence_before = malloc(presence_size(scene));
 	must(scene->presence_before, "no memory");
 	memcpy(scene->presence_before, scene->presence, presence_size(scene));
@@ -203,19 +206,21 @@ static inline void knockers_forget(const struct scene *scene)
 	for (__u32 i = 0; i < KNOCKERS; i++) {
 		struct grant_bucket *bucket;
 		__u64 hash, name;
-		__u32 slot;
 
 		source.word_be[w->family == 4 ? 0 : 3] = htonl(SOURCES_KNOCKING + i);
 		hash = source_hash(&scene->settings.hash_key, &source);
 		name = progress_name(hash, source.stream);
 		bpf_map_delete_elem(w->generation.map[MAP_progress], &name);
-		slot = presence_slot(hash);
 		bucket = &scene->bucket[grant_slot(hash, buckets - 1)];
 		for (int cell = 0; cell < GRANT_CELLS; cell++)
 			if (!grant_differs(&bucket->cell[cell], bucket->cell[cell].word, &source,
 					   grant_family(&source)))
 				memset(&bucket->cell[cell], 0, sizeof(bucket->cell[cell]));
-		scene->presence[slot] = scene->presence_before[slot];
+		for (int kind = 0; kind < PRESENCE_KINDS; kind++) {
+			__u32 slot = presence_slot(kind, hash);
+
+			scene->presence[slot] = scene->presence_before[slot];
+		}
 	}
 	must(!bpf_map_update_elem(w->generation.map[MAP_quotas], &door, &none, BPF_ANY),
 	     "cannot give a quota back");

@@ -106,31 +106,48 @@ static void a_grant_is_for_the_ports_of_its_door(struct world *w)
 	port_open(w, 25);
 }
 
+static void expect_present(struct world *w, enum presence kind, __u64 hash, bool present)
+{
+	struct presence_line values;
+	__u32 line = presence_line(kind, hash);
+
+	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_presence], &line, &values));
+	for (__u32 i = 0; i < PRESENCE_LINE; i++)
+		assert_int_equal(present && i == presence_place(hash),
+				 presence_alive(&values.until[i], clock_now(w)));
+}
+
+static void presence_end(struct world *w, enum presence kind, __u64 hash)
+{
+	struct presence_line none = {};
+	__u32 line = presence_line(kind, hash);
+
+	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_presence], &line, &none,
+						BPF_ANY));
+}
+
 /* Where the daemon looks for what the programs wrote, and writes what they look for. */
 static void the_daemon_finds_who_is_present(struct world *w)
 {
-	const struct knockd_bpf *skel = w->skel;
 	struct source source = { .family = w->family };
 	struct settings settings;
 	__u64 hash;
-	__u32 line;
-	struct presence_line values;
 
 	assert_int_equal(0, generation_settings(&w->generation, &settings));
 	address_read((void *)source.word_be, w->source, w->family);
 	hash = source_hash(&settings.hash_key, &source);
-	line = presence_line(hash);
 	knock_noting(w, "7000", 0);
-	assert_int_equal(0, bpf_map_lookup_elem(bpf_map__fd(skel->maps.presence), &line, &values));
-	for (__u32 i = 0; i < PRESENCE_LINE; i++)
-		assert_int_equal(i == presence_place(hash),
-				 presence_alive(&values.until[i], clock_now(w)));
-	knock_noting(w, "8000", note(REASON_OPENED));
-	port_open(w, 22);
+	expect_present(w, PRESENCE_PROGRESS, hash, true);
+	expect_present(w, PRESENCE_GRANTS, hash, false);
 	/* Without it the programs look no further. */
-	values.until[presence_place(hash)] = 0;
-	assert_int_equal(0, bpf_map_update_elem(bpf_map__fd(skel->maps.presence), &line, &values,
-						BPF_ANY));
+	presence_end(w, PRESENCE_PROGRESS, hash);
+	knock_noting(w, "8000", 0);
+	expect_present(w, PRESENCE_GRANTS, hash, false);
+	knock_noting(w, "7000", note(REASON_REPEATED));
+	knock_noting(w, "8000", note(REASON_OPENED));
+	expect_present(w, PRESENCE_GRANTS, hash, true);
+	port_open(w, 22);
+	presence_end(w, PRESENCE_GRANTS, hash);
 	port_closed(w, 22);
 }
 

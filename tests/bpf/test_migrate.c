@@ -204,10 +204,11 @@ static __u64 hash_of(const struct table *t, const struct source *owner)
 	return source_hash(&t->settings.hash_key, owner);
 }
 
-/* A source's slot of presence. */
+/* A source's slot of presence, of grants. */
 static __u32 *slot_of(const struct table *t, const struct source *source)
 {
-	return &t->presence[presence_slot(source_hash(&t->settings.hash_key, source))];
+	return &t->presence[presence_slot(PRESENCE_GRANTS,
+					  source_hash(&t->settings.hash_key, source))];
 }
 
 /* The word of @source's unexpired cell for @door, 0 when there is none that programs would find. */
@@ -818,7 +819,7 @@ static void progress_set(const struct table *t, const struct source *source, __u
 	struct progress p = { .word = word, .knock[31].time = 31 };
 	__u64 name = name_of(t, source);
 
-	presence_extend(slot_of(t, source), NOW + 1000);
+	presence_extend(&t->presence[presence_slot(PRESENCE_PROGRESS, name)], NOW + 1000);
 	assert_int_equal(bpf_map_update_elem(t->g.map[MAP_progress], &name, &p, BPF_ANY), 0);
 }
 

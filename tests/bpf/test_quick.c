@@ -400,9 +400,9 @@ static struct mapped {
 	size_t size;
 } mapped[ARRAYS], presence;
 
-static __u32 source_slot(const struct source *source)
+static __u32 source_slot(enum presence kind, const struct source *source)
 {
-	return presence_slot(source_hash(&settings.hash_key, source));
+	return presence_slot(kind, source_hash(&settings.hash_key, source));
 }
 
 static void slots_find(void)
@@ -414,10 +414,10 @@ static void slots_find(void)
 			struct source source = { .family = family };
 
 			address_read((uint8_t *)source.word_be, cast_of(family)->source[i], family);
-			*next++ = source_slot(&source);
+			*next++ = source_slot(PRESENCE_PROGRESS, &source);
 			for (int j = 0; family == 6 && j < 4; j++)
 				source.word_be[j] &= settings.grant_mask6_be[j];
-			*next++ = source_slot(&source);
+			*next++ = source_slot(PRESENCE_GRANTS, &source);
 		}
 	}
 }

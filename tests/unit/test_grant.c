@@ -561,10 +561,17 @@ static void a_line_and_a_place_in_it_are_the_slot(void **state)
 	for (int i = 0; i < 1000; i++) {
 		__u64 hash = (__u64)dice_word(&dice) << 32 | dice_word(&dice);
 
-		assert_in_range(presence_line(hash), 0, PRESENCE_LINES - 1);
+		__u32 first = presence_slot(0, hash);
+
+		assert_in_range(first, 0, (1 << PRESENCE_BITS) - 1);
 		assert_in_range(presence_place(hash), 0, PRESENCE_LINE - 1);
-		assert_int_equal(presence_line(hash) * PRESENCE_LINE + presence_place(hash),
-				 presence_slot(hash));
+		for (int kind = 0; kind < PRESENCE_KINDS; kind++) {
+			__u32 line = presence_line(kind, hash), slot = presence_slot(kind, hash);
+
+			assert_in_range(line, 0, PRESENCE_LINES - 1);
+			assert_int_equal(slot, first + (kind << PRESENCE_BITS));
+			assert_int_equal(line * PRESENCE_LINE + presence_place(hash), slot);
+		}
 	}
 }
 
@@ -759,8 +766,9 @@ static void sources_of_low_entropy_spread_over_slots_and_buckets(void **state)
 				for (uint32_t i = 0; i < CROWD; i++) {
 					struct source s = crowds[c].source(i);
 					__u64 hash = source_hash(&key, &s);
-					uint32_t slot = buckets ? grant_slot(hash, slots - 1) :
-								  presence_slot(hash);
+					uint32_t slot = buckets ?
+								grant_slot(hash, slots - 1) :
+								presence_slot(0, hash);
 
 					load[slot]++;
 					if (load[slot] > most)
@@ -823,7 +831,8 @@ static void no_two_sources_have_one_name(void **state)
 			name[3 * i] = progress_name(hash, 0);
 			name[3 * i + 1] = progress_name(hash, KNOCKD_STREAMS_MAX - 1);
 			name[3 * i + 2] = progress_name(source_hash(&key, &six), 0);
-			assert_int_equal(presence_slot(name[3 * i + 1]), presence_slot(hash));
+			assert_int_equal(presence_slot(PRESENCE_PROGRESS, name[3 * i + 1]),
+					 presence_slot(PRESENCE_PROGRESS, hash));
 		}
 		qsort(name, 3 * CROWD, sizeof(*name), names_compare);
 		for (uint32_t i = 1; i < 3 * CROWD; i++)
