@@ -40,6 +40,14 @@ static void skeleton_keep(struct knockd_bpf *skel);
 
 /* ---- what is loaded ---- */
 
+/* How a config begins: the device, and tables that are soon full. */
+#define SMALL_TABLES                                                                               \
+	"[options]\n"                                                                              \
+	"	Interface = door0\n"                                                               \
+	"	Max_Grants = 64\n"                                                                 \
+	"	Max_Sources = 1024\n"                                                              \
+	"	Max_Flows = 1024\n"
+
 struct setup {
 	const char *conf;
 	bool alone;  /* the outer door, without the inner one */

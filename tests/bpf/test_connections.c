@@ -6,13 +6,7 @@
 
 #include <pthread.h>
 
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"                                                                \
-	"	UDP_Idle = 60\n"
+#define OPTIONS SMALL_TABLES "	UDP_Idle = 60\n"
 
 #define SSH(connections)                                                                           \
 	"[ssh]\n"                                                                                  \

@@ -4,13 +4,7 @@
  */
 #include "harness.h"
 
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"                                                                \
-	"	UDP_Idle = 120\n"
+#define OPTIONS SMALL_TABLES "	UDP_Idle = 120\n"
 
 #define DOOR                                                                                       \
 	"[mosh]\n"                                                                                 \

@@ -5,12 +5,7 @@
 #include "harness.h"
 
 /* Two doors have 32 grants each. */
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"
+#define OPTIONS SMALL_TABLES
 
 #define SSH                                                                                        \
 	"[ssh]\n"                                                                                  \

@@ -5,13 +5,7 @@
  */
 #include "harness.h"
 
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"                                                                \
-	"	Trust = 203.0.113.128/25, 2001:db8:3::/64\n"
+#define OPTIONS SMALL_TABLES "	Trust = 203.0.113.128/25, 2001:db8:3::/64\n"
 
 #define SSH                                                                                        \
 	"[ssh]\n"                                                                                  \

@@ -8,12 +8,7 @@
 
 #include "harness.h"
 
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"
+#define OPTIONS SMALL_TABLES
 
 #define SSH                                                                                        \
 	"[ssh]\n"                                                                                  \

@@ -6,12 +6,7 @@
 
 #include <pthread.h>
 
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"
+#define OPTIONS SMALL_TABLES
 
 #define SECRET                                                                                     \
 	"[secret]\n"                                                                               \

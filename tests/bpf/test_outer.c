@@ -12,12 +12,7 @@
 	"	Open = 22, 53:udp, 60000-60010:udp\n"                                              \
 	"	Open_Time = 30\n"
 
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"
+#define OPTIONS SMALL_TABLES
 
 static const struct setup dropping = { .conf = OPTIONS SSH };
 static const struct setup resetting = { .conf = OPTIONS "\tClosed = reset\n" SSH };

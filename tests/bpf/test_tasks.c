@@ -4,12 +4,7 @@
  */
 #include "harness.h"
 
-#define OPTIONS                                                                                    \
-	"[options]\n"                                                                              \
-	"	Interface = door0\n"                                                               \
-	"	Max_Grants = 64\n"                                                                 \
-	"	Max_Sources = 1024\n"                                                              \
-	"	Max_Flows = 1024\n"
+#define OPTIONS SMALL_TABLES
 
 /* By their numbers: only told; told and owed; with a port; a port alone. */
 enum { DOOR_TOLD, DOOR_OWING, DOOR_BOTH, DOOR_PORT };
