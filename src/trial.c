@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "datapath_parts.h"
+#include "entries.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,13 +84,20 @@ int datapath_confirm(struct datapath *dp, struct failure *failure)
 	return 0;
 }
 
-static void progress_clear(const struct generation *g)
+static bool progress_forget(void *data, const void *key, void *value)
 {
-	__u64 name;
+	const struct generation *g = data;
 
-	while (!bpf_map_get_next_key(g->map[MAP_progress], NULL, &name))
-		if (bpf_map_delete_elem(g->map[MAP_progress], &name))
-			return;
+	(void)value;
+	/* The programs may have made room by it already. */
+	bpf_map_delete_elem(g->map[MAP_progress], key);
+	return false;
+}
+
+/* One pass, however fast first knocks come. */
+static int progress_clear(struct generation *g)
+{
+	return entries_walk(MAP_progress, g->map[MAP_progress], -1, progress_forget, g);
 }
 
 /* @late: the config before has been judging since the deadline, and its state is the true one. */
@@ -107,7 +115,10 @@ static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 		return error;
 	}
 	/* Knocks counted by sequences that were never confirmed mean nothing to those before. */
-	progress_clear(&dp->current);
+	error = progress_clear(&dp->current);
+	if (error)
+		tell(dp, "half-made sequences stay: %s", strerror(-error));
+	error = 0;
 	if (!late)
 		error = migration_begin(&m, &dp->current, &dp->former,
 					about_now(tables.about), &ended);
