@@ -5,9 +5,13 @@
 
 #include "admit.h"
 
-__u32 sequence_next(__u32 state, __u32 symbol, __u32 root);
+__u32 sequence_hop(__u32 state, __u32 symbol, __u32 root);
+__u32 sequence_outlast(const struct progress *p, __u32 state, __u32 head, __u32 now, __u32 root);
 __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now, __u32 root);
+#define STATE_HOP(a, state, symbol, root) ((void)(a), sequence_hop(state, symbol, root))
 #define STATE_NEXT(a, state, symbol, root) sequence_quick_next(state, symbol, root)
+#define STATE_OUTLAST(a, p, state, head, now, root)                                                \
+	((void)(a), sequence_outlast(p, state, head, now, root))
 #define STATE_ALIVE(a, p, state, head, now, root) sequence_alive(p, state, head, now, root)
 static __always_inline __u32 sequence_quick_next(__u32 state, __u32 symbol, __u32 root);
 #include "sequence.h"
@@ -309,7 +313,7 @@ __noinline int cell_end(const struct source *owner, __u64 hash, __u32 door, __u6
 }
 
 /* The time of the grant is up, but its flows may live: leave word that they have ended. */
-static __always_inline void flows_end(const struct source *owner, __u64 hash, __u32 door, __u64 now)
+static __noinline void flows_end(const struct source *owner, __u64 hash, __u32 door, __u64 now)
 {
 	struct grant *g = bucket_cell(hash, cell_find(owner, hash, door));
 	__u64 word = g ? *(volatile __u64 *)&g->word : 0;
@@ -375,7 +379,7 @@ static __always_inline bool stage_take(__u64 now)
 	if (rate_take(&s->limit[LIMIT_STAGES], now, STAGES_PER_SECOND))
 		return true;
 	reason_count(REASON_STAGE_UNSAID);
-	/* Not worth an atomic operation: CPUs that do it at once count as one. */
+	/* Not worth an atomic operation: what CPUs do at once may be lost. */
 	++*(volatile __u64 *)&s->stages_unsaid;
 	return false;
 }
@@ -410,11 +414,16 @@ static __noinline struct progress *progress_make(const struct knock *k)
 	return p;
 }
 
-__noinline __u32 sequence_next(__u32 state, __u32 symbol, __u32 root)
+__noinline __u32 sequence_hop(__u32 state, __u32 symbol, __u32 root)
 {
 	struct automaton a;
 
-	return states_open(&a) && edges_open(&a) ? state_next(&a, state, symbol, root) : root;
+	return states_open(&a) && edges_open(&a) ? state_hop(&a, state, symbol, root) : root;
+}
+
+__noinline __u32 sequence_next(__u32 state, __u32 symbol, __u32 root)
+{
+	return state_next(NULL, state, symbol, root);
 }
 
 /* The same where no falling back is needed, which is nearly always. */
@@ -426,12 +435,18 @@ static __always_inline __u32 sequence_quick_next(__u32 state, __u32 symbol, __u3
 	return next ? next : sequence_next(state, symbol, root);
 }
 
-__noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now,
-				__u32 root)
+__noinline __u32 sequence_outlast(const struct progress *p, __u32 state, __u32 head, __u32 now,
+				  __u32 root)
 {
 	struct automaton a;
 
-	return p && states_open(&a) ? state_alive(&a, p, state, head, now, root) : root;
+	return p && states_open(&a) ? state_outlast(&a, p, state, head, now, root) : root;
+}
+
+__noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now,
+				__u32 root)
+{
+	return p ? state_alive(NULL, p, state, head, now, root) : root;
 }
 
 /* Progress with this name will be alive until @until. */

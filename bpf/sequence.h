@@ -112,6 +112,32 @@ static __always_inline bool state_holds(const struct state *s, const struct prog
 }
 
 /*
+ * The kernel side calls functions that its verifier checks once, not once for each way there, nor
+ * once for each turn of a loop.
+ */
+#ifndef STATE_NEXT
+#define STATE_HOP state_hop
+#define STATE_NEXT state_next
+#define STATE_OUTLAST state_outlast
+#define STATE_ALIVE state_alive
+#endif
+
+/* In place of a state: the shorter run that is to be looked at next. */
+enum { STATE_FALLS = 1U << 31 };
+
+/* @state while it is in force and in time; else the run to look at next, with STATE_FALLS, or
+ * @root. */
+static __always_inline __u32 state_outlast(const struct automaton *a, const struct progress *p,
+					   __u32 state, __u32 head, __u32 now, __u32 root)
+{
+	const struct state *s = state_at(a, state);
+
+	if (!s || !s->depth)
+		return root;
+	return state_holds(s, p, head, now) ? state : s->fail | STATE_FALLS;
+}
+
+/*
  * The longest suffix of @state that is in force and still in time; @root when nothing is, and for a
  * number that no run of knocks has any more.
  */
@@ -119,13 +145,10 @@ static __always_inline __u32 state_alive(const struct automaton *a, const struct
 					 __u32 state, __u32 head, __u32 now, __u32 root)
 {
 	for (__u32 i = 0; i < KNOCKD_SEQUENCE_MAX; i++) {
-		const struct state *s = state_at(a, state);
-
-		if (!s || !s->depth)
-			return root;
-		if (state_holds(s, p, head, now))
+		state = STATE_OUTLAST(a, p, state, head, now, root);
+		if (!(state & STATE_FALLS))
 			return state;
-		state = s->fail;
+		state &= ~STATE_FALLS;
 	}
 	return root;
 }
@@ -143,29 +166,31 @@ static __always_inline bool knock_counted(const struct progress *p, __u32 head, 
 	return false;
 }
 
+/* Where @symbol leads from @state; with STATE_FALLS the shorter run of which to ask next. */
+static __always_inline __u32 state_hop(const struct automaton *a, __u32 state, __u32 symbol,
+				       __u32 root)
+{
+	__u32 next = edge_next(a, state, symbol);
+	const struct state *s;
+
+	if (next)
+		return next;
+	s = state == root ? NULL : state_at(a, state);
+	return s ? s->fail | STATE_FALLS : root;
+}
+
 /* Where @symbol leads from @state, falling back to shorter runs as far as the root. */
 static __always_inline __u32 state_next(const struct automaton *a, __u32 state, __u32 symbol,
 					__u32 root)
 {
 	for (__u32 i = 0; i <= KNOCKD_SEQUENCE_MAX; i++) {
-		__u32 next = edge_next(a, state, symbol);
-		const struct state *s;
-
-		if (next)
-			return next;
-		s = state == root ? NULL : state_at(a, state);
-		if (!s)
-			break;
-		state = s->fail;
+		state = STATE_HOP(a, state, symbol, root);
+		if (!(state & STATE_FALLS))
+			return state;
+		state &= ~STATE_FALLS;
 	}
 	return root;
 }
-
-/* The kernel side calls functions that its verifier checks once, not once for each way there. */
-#ifndef STATE_NEXT
-#define STATE_NEXT state_next
-#define STATE_ALIVE state_alive
-#endif
 
 /* As state_alive(), which is seldom needed for it. */
 static __always_inline __u32 state_now(const struct automaton *a, const struct progress *p,

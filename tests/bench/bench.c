@@ -197,19 +197,37 @@ static void check_add(struct report *report, const char *name, const char *unit,
 	report->check[report->checks++] = (struct limit_check){ name, unit, value, limit };
 }
 
+/* All that makes the verifier walk more: streams, Targets, and whatever can be switched on. */
+#define TARGET(address) "[t]\nTarget = " address "\nSequence = 1,2\nOpen = 22\n"
+static struct setup crowded = {
+	.conf = "[options]\nInterface = door0\nClosed = reset\nTrust = 10.0.0.0/8\n"
+		"[a]\nSequence = 7000,8000,1:icmp\nOpen = 22,60:udp\nConnections = 3\n"
+		TARGET("203.0.113.9") TARGET("203.0.113.10") TARGET("203.0.113.11")
+		TARGET("203.0.113.12") TARGET("203.0.113.13") TARGET("2001:db8:3::9")
+		TARGET("2001:db8:3::a"),
+	.mixed = true,
+};
+
+static double verified_most(const struct programs *programs, double most)
+{
+	for (size_t i = 0; i < programs->count; i++)
+		if (programs->cost[i].verified > most)
+			most = programs->cost[i].verified;
+	return most;
+}
+
 static void programs_findings(const struct bench *b, struct report *report)
 {
 	static struct setup first, second, many[2];
+	static struct programs others;
 	struct scene thousand = { .doors = RELOAD_DOORS, .max_grants = 16384 };
-	double verified = 0;
 
 	first.conf = second.conf = scenes[SCENE_PLAIN].setup.conf;
 	many[0].conf = many[1].conf = scene_conf(&thousand);
 	programs_measure(&first, &report->programs);
-	for (size_t i = 0; i < report->programs.count; i++)
-		if (report->programs.cost[i].verified > verified)
-			verified = report->programs.cost[i].verified;
-	check_add(report, "the largest program", "instructions", verified, 60000);
+	programs_measure(&crowded, &others);
+	check_add(report, "the largest program, also of a config with all there is", "instructions",
+		  verified_most(&others, verified_most(&report->programs, 0)), 60000);
 	check_add(report, "loading a config of one door", "ms", load_measure(&second), 100);
 	check_add(report, "reloading a config of 1,000 doors, and the swap", "ms",
 		  reload_measure(&b->runs, &many[0], &many[1]), 200);
