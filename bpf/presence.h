@@ -46,7 +46,7 @@ static __always_inline __u32 grant_slot(__u64 hash, __u32 mask)
  * @hash: of the source
  *
  * A source has another name in each stream, and no two IPv4 sources of a stream have the same one.
- * Any other two share theirs, and so their progress, with a chance of 2^-32 at the most; which do
+ * Any other two share theirs, and so their progress, with a chance of 2^-31 at the most; which do
  * is the key's secret.
  */
 static __always_inline __u64 progress_name(__u64 hash, __u32 stream)

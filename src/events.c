@@ -162,10 +162,12 @@ void events_free(struct events *events)
 
 /* ---- lines ---- */
 
-/* Stages of which nothing was said, from the beginning. */
+/* Stages of which nothing was said, from the beginning; the count may be set back. */
 static __u64 stages_unsaid(const struct events *e)
 {
-	return view_shared(e->view)->stages_unsaid + e->dropped;
+	__u64 unsaid = view_shared(e->view)->stages_unsaid + e->dropped;
+
+	return unsaid > e->unsaid ? unsaid : e->unsaid;
 }
 
 static void unsaid_log(struct events *e)

@@ -325,7 +325,7 @@ enum limit { LIMIT_STAGES, LIMIT_REFUSALS, LIMIT_COUNT };
 
 struct shared {
 	__u64 limit[LIMIT_COUNT];
-	__u64 stages_unsaid; /* by REASON_STAGE_UNSAID, but CPUs that count at once may count one */
+	__u64 stages_unsaid; /* about REASON_STAGE_UNSAID: CPUs may undo what others have counted */
 	__u64 events_lost;   /* as counted by REASON_EVENT_LOST */
 	__u64 tasks_lost;    /* as counted by REASON_TASK_LOST */
 };
