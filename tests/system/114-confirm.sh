@@ -9,6 +9,7 @@
 
 # conf_for PORT: one door for ssh, one that closes only this port.
 CLOSED=drop
+OTHER=1100,1200
 conf_for() {
 	conf <<-END
 	[options]
@@ -18,7 +19,7 @@ conf_for() {
 		Open = 22
 		Open_Time = 60
 	[other]
-		Sequence = 1100,1200
+		Sequence = $OTHER
 		Open = $1
 	END
 }
@@ -113,6 +114,23 @@ expect "and confirmed" ctl confirm
 at 40
 expect "confirmed, the new config stays" in_force 25
 
+# A sequence begun while nobody had confirmed it is not finished when it comes again.
+OTHER=1300,1400
+conf_for 23
+expect "a reload with a new sequence" ctl reload --confirm 3
+log_mark
+knock_at $SERVER4 1300
+expect "its first knock counts" wait_logged 'other: Stage 1'
+expect "unconfirmed, the config before it is in force again" wait_for 6 in_force 25
+expect "the same config is reloaded" ctl reload
+expect "and in force" in_force 23
+knock_at $SERVER4 1400
+expect_not "the second knock does not open" tcp_opens $SERVER4 23
+knock_at $SERVER4 1300 1400
+expect "both knocks do" tcp_opens $SERVER4 23
+expect "its grant can be ended" ctl close other $CLIENT4
+
+OTHER=1100,1200
 conf_for 23
 mark
 expect "another reload" ctl reload --confirm 3
