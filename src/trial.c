@@ -95,9 +95,13 @@ static bool progress_forget(void *data, const void *key, void *value)
 }
 
 /* One pass, however fast first knocks come. */
-static int progress_clear(struct generation *g)
+static void progress_clear(struct datapath *dp)
 {
-	return entries_walk(MAP_progress, g->map[MAP_progress], -1, progress_forget, g);
+	int map = dp->current.map[MAP_progress];
+	int error = entries_walk(MAP_progress, map, map, progress_forget, &dp->current);
+
+	if (error)
+		tell(dp, "half-made sequences stay: %s", strerror(-error));
 }
 
 /* @late: the config before has been judging since the deadline, and its state is the true one. */
@@ -115,10 +119,7 @@ static int trial_undo(struct datapath *dp, bool late, struct failure *failure)
 		return error;
 	}
 	/* Knocks counted by sequences that were never confirmed mean nothing to those before. */
-	error = progress_clear(&dp->current);
-	if (error)
-		tell(dp, "half-made sequences stay: %s", strerror(-error));
-	error = 0;
+	progress_clear(dp);
 	if (!late)
 		error = migration_begin(&m, &dp->current, &dp->former,
 					about_now(tables.about), &ended);
