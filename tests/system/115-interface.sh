@@ -80,7 +80,8 @@ expect_not "and nothing is attached" sk_lookup_attached
 
 in_server "$PYTHON" "$SYSTEM/115-notify.py" "$T/manager" >"$T/notify.log" 2>&1 &
 wait_for 5 grep -q '^ready' "$T/notify.log" || fail "the service manager listens"
-in_server "$PYTHON" "$SYSTEM/115-appear.py" eth0 1 >"$T/appear.log" 2>&1 &
+: >"$T/appear.log"
+in_server "$PYTHON" "$SYSTEM/115-appear.py" eth0 1 >>"$T/appear.log" 2>&1 &
 wait_for 5 grep -q '^ready' "$T/appear.log" || fail "the clock starts"
 : >"$T/knockd.log"
 log_mark

@@ -12,8 +12,11 @@ TUN6=2001:db8:79::1
 MODE=${KNOCKD_MODE:-auto}
 
 # tun_add: a tun device in each namespace, with addresses, up.
+# The log is emptied before the process starts, which could be late: "ready" of the last one is not
+# for this one.
 tun_add() {
-	"$PYTHON" "$SYSTEM/151-tun.py" tun0 "$SERVER" "$CLIENT" >"$T/tun.log" 2>&1 </dev/null &
+	: >"$T/tun.log"
+	"$PYTHON" "$SYSTEM/151-tun.py" tun0 "$SERVER" "$CLIENT" >>"$T/tun.log" 2>&1 </dev/null &
 	TUN_PID=$!
 	wait_for 5 grep -q '^ready' "$T/tun.log" || fail "the tun devices are there"
 	ip -n "$SERVER" addr add $TUN4/24 dev tun0

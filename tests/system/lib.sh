@@ -16,7 +16,9 @@
 # Who sources this uses what is set here.
 # shellcheck disable=SC2034
 
-set -eu -o pipefail
+set -eEu -o pipefail
+# A command that fails outside of an assertion ends the test: it says which one it was.
+trap 'echo "FALSE: line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND" >&2' ERR
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 SYSTEM=$ROOT/tests/system
