@@ -83,7 +83,8 @@ static struct settings settings_of(const struct plan *plan, const struct setting
 
 	mask6(plan->prefix6 ? plan->prefix6 : 128, s.grant_mask6_be);
 	s.hash_key = before ? before->hash_key : (struct hash_key){
-		{ any(~0U), any(~0U), any(~0U), any(~0U) }, (__u64)any(~0U) << 32 | 1, any(~0U)
+		{ any(~0U), any(~0U), any(~0U), any(~0U) },
+		(__u64)any(~0U) << 32 | any(~0U) | 1, any(~0U),
 	};
 	return s;
 }
