@@ -106,15 +106,22 @@ static __always_inline bool source_present(const struct source *owner, __u64 now
 	return hash_alive(PRESENCE_GRANTS, *hash, now);
 }
 
+/* Whether @door opens the ports of @area. */
+__noinline int area_opened(__u32 door, __u32 area)
+{
+	const __u64 *row = table(&opens);
+
+	return row && door_opens(row, door, settings.door_count, area, settings.area_words);
+}
+
 /* The cell in @owner's bucket of a live grant that opens @area, or −1. */
 __noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area, __u64 now)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
-	const __u64 *row = table(&opens);
 	__u64 ipv6;
 	__u32 home;
 
-	if (!owner || !bucket || !row || !grant_possible(bucket, hash))
+	if (!owner || !bucket || !grant_possible(bucket, hash))
 		return -1;
 	ipv6 = grant_family(owner);
 	home = grant_home(hash);
@@ -125,10 +132,8 @@ __noinline int cell_admitting(const struct source *owner, __u64 hash, __u32 area
 
 		if (grant_differs(g, word, owner, ipv6) | grant_dead(word, now))
 			continue;
-		if (door_opens(row, grant_door(word), settings.door_count, area,
-			       settings.area_words))
-			if (grant_confirm(g, word, owner))
-				return cell;
+		if (area_opened(grant_door(word), area) && grant_confirm(g, word, owner))
+			return cell;
 	}
 	return -1;
 }
@@ -178,14 +183,12 @@ static __always_inline bool flow_alive(const struct flow_state *flow, struct gra
 				       const struct source *owner, __u64 hash, __u32 area,
 				       __u64 now)
 {
-	const __u64 *row = table(&opens);
 	__u32 door = flow->door;
 	const struct door *d = door_at(door);
 	struct grant *grant;
 	__u64 word;
 
-	if (now - flow->seen > settings.udp_idle || !row || !d ||
-	    !door_opens(row, door, settings.door_count, area, settings.area_words))
+	if (now - flow->seen > settings.udp_idle || !d || !area_opened(door, area))
 		return false;
 	grant = cell_grant(bucket, cell_find(owner, hash, door));
 	word = grant ? *(volatile __u64 *)&grant->word : 0;
