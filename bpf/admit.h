@@ -215,34 +215,50 @@ static __always_inline bool flow_room(struct grant *grant, const struct door *d,
 	return true;
 }
 
+/* A flow as the table of flows has it, or would. */
+struct flow_entry {
+	__u64 name;
+	struct flow_state state;
+};
+
+/* What is recorded of the flow, or NULL. */
+static __always_inline struct flow_state *flow_find(const struct flow_entry *flow)
+{
+	struct flow_state *state = bpf_map_lookup_elem(&flows, &flow->name);
+
+	return state && flow_same(state, &flow->state) ? state : NULL;
+}
+
 /* Record a flow that @grant admitted, as far as it has room for one more; whether it had. */
-static __always_inline bool flow_record(struct grant *grant, const struct flow *flow, bool unpaid,
+static __always_inline bool flow_record(struct grant *grant, struct flow_entry *flow, bool unpaid,
 					__u64 now)
 {
-	struct flow_state state = { .seen = now, .unpaid = unpaid };
+	struct flow_state *state = &flow->state;
 	const struct door *d;
 
-	state.door = grant_door(*(volatile __u64 *)&grant->word);
-	d = door_at(state.door);
+	state->door = grant_door(*(volatile __u64 *)&grant->word);
+	state->seen = now;
+	state->unpaid = unpaid;
+	d = door_at(state->door);
 	if (!d || !flow_room(grant, d, now)) {
 		reason_count(REASON_FLOWS_FULL);
 		return false;
 	}
-	bpf_map_update_elem(&flows, flow, &state, BPF_ANY);
+	bpf_map_update_elem(&flows, &flow->name, state, BPF_ANY);
 	return true;
 }
 
 /**
  * flow_admitted() - Whether a packet belongs to an admitted flow or begins one.
  * @owner, @hash: of its source
- * @flow: its addresses and ports
+ * @flow: which it is of
  * @area: of the port it goes to
  * @now: jiffies
  *
  * Return: REASON_FLOW, REASON_GRANTED, or REASON_CLOSED.
  */
 static __always_inline enum reason flow_admitted(const struct source *owner, __u64 hash,
-						 const struct flow *flow, __u32 area, __u64 now)
+						 struct flow_entry *flow, __u32 area, __u64 now)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
 	struct flow_state *state;
@@ -250,7 +266,7 @@ static __always_inline enum reason flow_admitted(const struct source *owner, __u
 
 	if (!bucket)
 		return REASON_CLOSED;
-	state = bpf_map_lookup_elem(&flows, flow);
+	state = flow_find(flow);
 	if (state && flow_alive(state, bucket, owner, hash, area, now)) {
 		if (state->seen != now) {
 			hash_extend(PRESENCE_GRANTS, hash, now + settings.udp_idle);

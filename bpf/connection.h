@@ -16,7 +16,7 @@ enum { USES_TRIES = 8 };
  * @area begin. Return: REASON_GRANTED or REASON_CLOSED.
  */
 static __always_inline enum reason connection_admitted(const struct source *owner, __u64 hash,
-						       const struct flow *flow, __u32 area,
+						       struct flow_entry *flow, __u32 area,
 						       __u64 now)
 {
 	struct grant_bucket *bucket = owner_bucket(hash);
@@ -32,7 +32,7 @@ static __always_inline enum reason connection_admitted(const struct source *owne
 	d = door_at(grant_door(*(volatile __u64 *)&grant->word));
 	if (!d || !d->connections)
 		return d ? REASON_GRANTED : REASON_CLOSED;
-	state = bpf_map_lookup_elem(&flows, flow);
+	state = flow_find(flow);
 	if (state && state->unpaid)
 		return REASON_GRANTED; /* sent again */
 	return flow_record(grant, flow, true, now) ? REASON_GRANTED : REASON_CLOSED;
@@ -104,7 +104,7 @@ __noinline int cell_pays(const struct source *owner, __u64 hash, int cell, __u64
  * Return: REASON_SOCKET, or REASON_CLOSED_UNPAID when the grant was used up by others.
  */
 static __always_inline enum reason connection_settle(const struct source *owner, __u64 hash,
-						     const struct flow *flow, __u32 area,
+						     const struct flow_entry *flow, __u32 area,
 						     __u64 now)
 {
 	struct flow_state *state;
@@ -113,7 +113,7 @@ static __always_inline enum reason connection_settle(const struct source *owner,
 	__u64 word;
 	int cell;
 
-	state = bpf_map_lookup_elem(&flows, flow);
+	state = flow_find(flow);
 	if (!state || !state->unpaid || !__sync_val_compare_and_swap(&state->unpaid, 1, 0))
 		return REASON_SOCKET;
 	state->seen = now; /* for what moves to another table */

@@ -6,19 +6,25 @@
 #include "connection.h"
 #include "socket.h"
 
-/* The packet's addresses and ports as flows know them. */
-static __always_inline struct flow packet_flow(const struct packet *p)
+/* The flow of a packet from @source, from one port to another. */
+static __always_inline struct flow_entry flow_of(const struct source *source,
+						 const __be32 destination_be[4], __be16 from_be,
+						 __be16 to_be, enum proto proto)
 {
-	struct flow flow = {
-		.source_port_be = p->source_port_be,
-		.destination_port_be = p->destination_port_be,
-		.family = p->source.family,
-		.proto = p->proto,
-	};
+	struct flow_entry e = { .state.flow = {
+		.source_port_be = from_be,
+		.destination_port_be = to_be,
+		.family = source->family,
+		.proto = proto,
+	} };
+	struct flow *flow = &e.state.flow;
 
-	__builtin_memcpy(flow.source_be, p->source.word_be, sizeof(flow.source_be));
-	__builtin_memcpy(flow.destination_be, p->destination_be, sizeof(flow.destination_be));
-	return flow;
+	__builtin_memcpy(flow->source_be, source->word_be, sizeof(flow->source_be));
+	__builtin_memcpy(flow->destination_be, destination_be, sizeof(flow->destination_be));
+	/* Read where it lies: the compiler would keep another copy on the stack, word by word. */
+	asm volatile("" : "+m"(e));
+	e.name = flow_name(&settings.hash_key, flow);
+	return e;
 }
 
 /* What is asked of flows about a packet: may this datagram pass, this connection begin, go on? */
@@ -27,7 +33,7 @@ enum flow_question { FLOW_DATAGRAM, FLOW_BEGINS, FLOW_TALKS };
 __noinline int packet_flow_judge(const struct packet *p, __u32 question, __u32 area, __u64 now)
 {
 	struct source owner;
-	struct flow flow;
+	struct flow_entry flow;
 	__u64 hash;
 
 	if (!p)
@@ -35,7 +41,8 @@ __noinline int packet_flow_judge(const struct packet *p, __u32 question, __u32 a
 	owner = source_owner(&p->source);
 	if (!source_present(&owner, now, &hash))
 		return question == FLOW_TALKS ? REASON_SOCKET : REASON_CLOSED;
-	flow = packet_flow(p);
+	flow = flow_of(&p->source, p->destination_be, p->source_port_be, p->destination_port_be,
+		       p->proto);
 	if (question == FLOW_DATAGRAM)
 		return flow_admitted(&owner, hash, &flow, area, now);
 	if (!settings.connections)

@@ -147,13 +147,13 @@ struct {
 } told SEC(".maps");
 
 /*
- * Conversations that a grant admitted: UDP, forwarded, and TCP of doors that count connections.
- * Full: the one idle longest is forgotten.
+ * flow_name() → a conversation that a grant admitted: UDP, forwarded, and TCP of doors that count
+ * connections. Full: the one idle longest is forgotten.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536); /* at load: Max_Flows */
-	__type(key, struct flow);
+	__type(key, __u64);
 	__type(value, struct flow_state);
 } flows SEC(".maps");
 

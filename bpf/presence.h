@@ -54,6 +54,35 @@ static __always_inline __u64 progress_name(__u64 hash, __u32 stream)
 	return hash ^ stream;
 }
 
+/**
+ * flow_name() - By what a flow is found.
+ *
+ * Any two share theirs with a chance of 2^-30 at the most, and then the later one takes the place
+ * of the other.
+ */
+static __always_inline __u64 flow_name(const volatile struct hash_key *key, const struct flow *flow)
+{
+	struct source source = { .family = flow->family };
+	const __be32 *word = flow->destination_be;
+	__u64 ports = (__u64)flow->proto << 32 | (__u32)flow->destination_port_be << 16 |
+		      flow->source_port_be;
+	__u64 sum = (__u64)(word[0] + key->flow[0]) * (ports + key->flow[1]);
+
+	if (flow->family == 6)
+		sum += (__u64)(word[1] + key->flow[2]) * (word[2] + key->flow[3]) +
+		       (__u64)(word[3] + key->flow[4]) * key->flow[5];
+	__builtin_memcpy(source.word_be, flow->source_be, sizeof(source.word_be));
+	return source_hash(key, &source) + sum;
+}
+
+/** flow_same() - Whether both are of one flow. */
+static __always_inline bool flow_same(const struct flow_state *found, const struct flow_state *own)
+{
+	const __u64 *a = (const void *)&found->flow, *b = (const void *)&own->flow;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]));
+}
+
 /* What distinguishes the owners of a recycled value of progress. */
 static __always_inline __u32 progress_tag(__u64 hash)
 {

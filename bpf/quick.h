@@ -44,6 +44,16 @@ static __always_inline struct source plain_owner(const __u8 *transport, __u16 fa
 	return source_owner(&source);
 }
 
+static __always_inline struct flow_entry plain_flow(const __u8 *transport, enum proto proto,
+						    __u16 family)
+{
+	struct source source = plain_source(transport, family);
+	struct source destination = plain_destination(transport, family);
+	const __be16 *ports_be = (const void *)transport;
+
+	return flow_of(&source, destination.word_be, ports_be[0], ports_be[1], proto);
+}
+
 /* Whether the packet is refused: its source has nothing, and nobody has to be told. */
 static __always_inline bool plain_refused(const struct port *port, const __u8 *transport,
 					  __u16 family)
@@ -99,13 +109,17 @@ static __noinline int plain_segment(struct xdp_md *ctx, const struct port *port,
 static __noinline int plain_datagram(struct xdp_md *ctx, const struct port *port,
 				     const __u8 *transport, __u16 family)
 {
-	struct packet p = plain_packet(transport, PROTO_UDP, family);
-	__u64 now = bpf_jiffies64();
-	int reason = packet_flow_judge(&p, FLOW_DATAGRAM, port->area, now);
+	struct source owner = plain_owner(transport, family);
+	__u64 now = bpf_jiffies64(), hash;
 
-	if (reason != REASON_CLOSED)
-		return reason;
-	if (p.group)
+	if (source_present(&owner, now, &hash)) {
+		struct flow_entry flow = plain_flow(transport, PROTO_UDP, family);
+		enum reason reason = flow_admitted(&owner, hash, &flow, port->area, now);
+
+		if (reason != REASON_CLOSED)
+			return reason;
+	}
+	if (plain_group(transport, family))
 		return -1;
 	if (plain_connected(ctx, transport, PROTO_UDP, family))
 		return REASON_SOCKET;

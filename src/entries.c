@@ -16,7 +16,7 @@ static const struct {
 	__u32 type, key_size, value_size;
 } forms[MAP_COUNT] = {
 	[MAP_grants] = { BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct grant_bucket) },
-	[MAP_flows] = { BPF_MAP_TYPE_LRU_HASH, sizeof(struct flow), sizeof(struct flow_state) },
+	[MAP_flows] = { BPF_MAP_TYPE_LRU_HASH, sizeof(__u64), sizeof(struct flow_state) },
 	[MAP_progress] = { BPF_MAP_TYPE_LRU_HASH, sizeof(__u64), sizeof(struct progress) },
 	[MAP_quotas] = { BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },
 	[MAP_port_reports] = { BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },

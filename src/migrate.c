@@ -342,15 +342,15 @@ static bool flow_over(struct migration *m, const struct source *source, __u32 do
 }
 
 /* See to it that the new programs look for the flow, as its source is called by its new prefix. */
-static bool flow_remask(struct part *part, const struct flow *flow, const struct flow_state *state)
+static bool flow_remask(struct part *part, const void *key, const struct flow_state *state)
 {
 	struct migration *m = part->m;
 	struct source source = { .family = 6 };
 
-	memcpy(source.word_be, flow->source_be, sizeof(source.word_be));
+	memcpy(source.word_be, state->flow.source_be, sizeof(source.word_be));
 	if (m->narrowed && flow_over(m, &source, state->door)) {
-		bpf_map_delete_elem(part->from, flow);
-		bpf_map_delete_elem(part->to, flow);
+		bpf_map_delete_elem(part->from, key);
+		bpf_map_delete_elem(part->to, key);
 		return false;
 	}
 	owner_cut(&source, m->new.grant_mask6_be);
@@ -362,13 +362,12 @@ static bool flow_bring(void *data, const void *key, void *value)
 {
 	struct part *part = data;
 	struct migration *m = part->m;
-	const struct flow *flow = key;
 	const struct flow_state *old = value;
 	struct flow_state new;
 
 	if (old->seen + m->old.udp_idle < m->now)
 		return false;
-	if (m->remasked && flow->family == 6 && !flow_remask(part, flow, old))
+	if (m->remasked && old->flow.family == 6 && !flow_remask(part, key, old))
 		return false;
 	if (part->from == part->to)
 		return false;

@@ -15,7 +15,7 @@
 #include "knockd/reason.h"
 
 #ifndef KNOCKD_LAYOUT
-#define KNOCKD_LAYOUT 5 /* of everything below that outlives a program; raise it on any change */
+#define KNOCKD_LAYOUT 6 /* of everything below that outlives a program; raise it on any change */
 #endif
 
 /* Transport protocols as the tables number them. */
@@ -233,7 +233,7 @@ struct presence_line {
 	__u32 until[PRESENCE_LINE];
 };
 
-/* ---- flows: LRU hash ---- */
+/* ---- flows: LRU hash, a __u64 of flow_name() → struct flow_state ---- */
 
 struct flow {
 	__be32 source_be[4];
@@ -246,9 +246,10 @@ struct flow {
 };
 
 struct flow_state {
-	__u64 seen;  /* jiffies of the last packet */
+	struct flow flow; /* whose it is: another may have the same name, or have taken the place */
+	__u64 seen;       /* jiffies of the last packet */
 	__u32 door;
-	__u32 unpaid; /* 1: a TCP connection not yet seen established, so not yet charged */
+	__u32 unpaid;     /* 1: a TCP connection not yet seen established, so not yet charged */
 };
 
 /* ---- sources: LPM trie, prefix → set of trust and leave to knock ---- */
@@ -391,11 +392,12 @@ struct stream {
 	__be32 target_be[4];
 };
 
-/* The secret of source_hash(). */
+/* The secret of source_hash(), and of flow_name(). */
 struct hash_key {
 	__u32 add[4];     /* the second not 0, or all of IPv4 would have one hash */
 	__u64 multiplier; /* odd */
 	__u64 ipv6;
+	__u32 flow[6];
 };
 
 /* How the frames of the guarded interfaces begin. */
@@ -472,9 +474,9 @@ KNOCKD_SIZE(struct progress, 264);
 KNOCKD_SIZE(struct grant, 32);
 KNOCKD_SIZE(struct grant_bucket, 544);
 KNOCKD_SIZE(struct presence_line, 64);
-KNOCKD_SIZE(struct hash_key, 32);
+KNOCKD_SIZE(struct hash_key, 56);
 KNOCKD_SIZE(struct flow, 40);
-KNOCKD_SIZE(struct flow_state, 16);
+KNOCKD_SIZE(struct flow_state, 56);
 KNOCKD_SIZE(struct source_prefix, 24);
 KNOCKD_SIZE(struct event, 96);
 KNOCKD_SIZE(struct door_name, 136);
@@ -485,7 +487,7 @@ KNOCKD_SIZE(struct shared, 40);
 KNOCKD_SIZE(struct trial_term, 8);
 KNOCKD_SIZE(struct about, 9704);
 _Static_assert(__builtin_offsetof(struct about, version) == 24, "begins so in every layout");
-KNOCKD_SIZE(struct settings, 496);
+KNOCKD_SIZE(struct settings, 520);
 #undef KNOCKD_SIZE
 
 #endif

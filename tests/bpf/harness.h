@@ -402,6 +402,14 @@ static inline __u64 progress_name_of(const struct world *w, const struct source 
 	return progress_name(source_hash(&settings->hash_key, source), source->stream);
 }
 
+/** flow_name_of() - By what the programs find @flow. */
+static inline __u64 flow_name_of(const struct world *w, const struct flow *flow)
+{
+	const struct settings *settings = &w->skel->rodata_settings->settings;
+
+	return flow_name(&settings->hash_key, flow);
+}
+
 /** clock_now() - The programs' clock. */
 static inline __u64 clock_now(struct world *w)
 {
@@ -751,8 +759,8 @@ static inline void knock_opens(struct world *w, const char *knocks)
 static inline size_t flows_count(const struct world *w)
 {
 	int map = w->generation.map[MAP_flows];
-	struct flow key, next;
 	const void *last = NULL;
+	__u64 key, next;
 	size_t count = 0;
 
 	while (!bpf_map_get_next_key(map, last, &next)) {

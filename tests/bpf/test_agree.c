@@ -281,16 +281,22 @@ static int order_give(const struct world *w, enum order order, const struct sour
 static void flow_check(const struct world *w, const struct frame *f, const struct reading *r)
 {
 	const struct packet *p = &r->packet;
+	int flows = w->generation.map[MAP_flows];
+	struct flow_state state;
 	struct flow flow = {
 		.source_port_be = p->source_port_be,
 		.destination_port_be = p->destination_port_be,
 		.family = p->source.family,
 		.proto = p->proto,
 	};
+	__u64 name;
 
 	memcpy(flow.source_be, p->source.word_be, sizeof(flow.source_be));
 	memcpy(flow.destination_be, p->destination_be, sizeof(flow.destination_be));
-	require(!bpf_map_delete_elem(w->generation.map[MAP_flows], &flow), f, r, "flow");
+	name = flow_name_of(w, &flow);
+	require(!bpf_map_lookup_elem(flows, &name, &state), f, r, "flow");
+	require(!memcmp(&state.flow, &flow, sizeof(flow)), f, r, "flow");
+	require(!bpf_map_delete_elem(flows, &name), f, r, "flow");
 }
 
 static void grant_judge(struct world *w, const struct frame *f, const struct reading *r)

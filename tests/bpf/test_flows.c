@@ -225,6 +225,55 @@ static void a_flow_of_a_granted_network_goes_on(struct world *w)
 	flow_expect(w, 50000, REASON_CLOSED);
 }
 
+/* Another flow has the same name, or has taken the place: @bit tells them apart. */
+static void record_disguise(struct world *w, size_t bit)
+{
+	struct bpf_map *flows = w->skel->maps.flows;
+	struct flow_state state;
+	__u64 name;
+
+	assert_int_equal(0, bpf_map__get_next_key(flows, NULL, &name, sizeof(name)));
+	assert_int_equal(0, bpf_map__lookup_elem(flows, &name, sizeof(name), &state,
+						 sizeof(state), 0));
+	((__u8 *)&state.flow)[bit / 8] ^= 1 << bit % 8;
+	assert_int_equal(0, bpf_map__update_elem(flows, &name, sizeof(name), &state,
+						 sizeof(state), BPF_EXIST));
+}
+
+static void a_name_alone_admits_nothing(struct world *w)
+{
+	knock_opens(w, "7000,8000");
+	flow_expect(w, 50000, REASON_GRANTED);
+	time_pass(w, 31);
+	for (size_t bit = 0; bit < 8 * sizeof(struct flow); bit++) {
+		record_disguise(w, bit);
+		flow_expect(w, 50000, REASON_CLOSED);
+		record_disguise(w, bit);
+		flow_expect(w, 50000, REASON_FLOW);
+	}
+	/* While there is a grant the flow takes its name back. */
+	knock_opens(w, "7000,8000");
+	record_disguise(w, 7);
+	flow_expect(w, 50000, REASON_GRANTED);
+	flow_expect(w, 50000, REASON_FLOW);
+	assert_int_equal(1, flows_count(w));
+}
+
+/* Far apart or next to each other: each is found by its own name. */
+static void many_flows_stand_side_by_side(struct world *w)
+{
+	for (int knocks = 0; knocks < 8; knocks++) {
+		knock_opens(w, "7000,8000");
+		for (int i = 0; i < GRANT_FLOWS_MAX; i++)
+			flow_expect(w, 1024 + 8000 * knocks + i * (1 + knocks), REASON_GRANTED);
+	}
+	assert_int_equal(8 * GRANT_FLOWS_MAX, flows_count(w));
+	time_pass(w, 31);
+	for (int knocks = 0; knocks < 8; knocks++)
+		for (int i = 0; i < GRANT_FLOWS_MAX; i++)
+			flow_expect(w, 1024 + 8000 * knocks + i * (1 + knocks), REASON_FLOW);
+}
+
 static const struct fixture fixtures[] = {
 	{ "a grant begins a flow, which goes on", &one_door,
 	  .run = a_grant_begins_a_flow_that_goes_on },
@@ -238,6 +287,8 @@ static const struct fixture fixtures[] = {
 	{ "a grant records 64 flows and admits more", &one_door, .run = a_grant_records_64_flows },
 	{ "a renewed grant records 64 more flows", &one_door,
 	  .run = a_renewed_grant_records_64_more },
+	{ "a name alone admits nothing", &one_door, .run = a_name_alone_admits_nothing },
+	{ "many flows stand side by side", &one_door, .run = many_flows_stand_side_by_side },
 	{ "the close sequence ends flows, for good", &one_door,
 	  .run = the_close_sequence_ends_flows },
 	{ "the close sequence ends flows also after the grant's time", &one_door,

@@ -85,6 +85,7 @@ static struct settings settings_of(const struct plan *plan, const struct setting
 	s.hash_key = before ? before->hash_key : (struct hash_key){
 		{ any(~0U), any(~0U), any(~0U), any(~0U) },
 		(__u64)any(~0U) << 32 | any(~0U) | 1, any(~0U),
+		{ any(~0U), any(~0U), any(~0U), any(~0U), any(~0U), any(~0U) },
 	};
 	return s;
 }
@@ -127,7 +128,7 @@ static struct generation generation_make(const struct plan *plan, const struct s
 		  or_one(plan->buckets) },
 		{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(__u64), sizeof(struct progress),
 		  or_one(plan->sources) },
-		{ MAP_flows, BPF_MAP_TYPE_LRU_HASH, sizeof(struct flow),
+		{ MAP_flows, BPF_MAP_TYPE_LRU_HASH, sizeof(__u64),
 		  sizeof(struct flow_state), or_one(plan->flows) },
 		{ MAP_quotas, BPF_MAP_TYPE_ARRAY, 4, 8, or_one(plan->doors) },
 		{ MAP_counters, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, REASON_COUNT },
@@ -656,11 +657,27 @@ static struct flow flow_of(const struct source *source, __u16 port)
 	return flow;
 }
 
+static void flow_put(const struct table *t, const struct flow_state *state)
+{
+	__u64 name = flow_name(&t->settings.hash_key, &state->flow);
+
+	assert_int_equal(bpf_map_update_elem(t->g.map[MAP_flows], &name, state, BPF_ANY), 0);
+}
+
 static void flow_set(const struct table *t, const struct flow *flow, __u64 seen, __u32 door)
 {
-	struct flow_state state = { .seen = seen, .door = door };
+	flow_put(t, &(struct flow_state){ .flow = *flow, .seen = seen, .door = door });
+}
 
-	assert_int_equal(bpf_map_update_elem(t->g.map[MAP_flows], flow, &state, BPF_ANY), 0);
+/* What is recorded of the flow; whether anything is. */
+static bool flow_get(const struct table *t, const struct flow *flow, struct flow_state *state)
+{
+	__u64 name = flow_name(&t->settings.hash_key, flow);
+
+	if (bpf_map_lookup_elem(t->g.map[MAP_flows], &name, state))
+		return false;
+	assert_memory_equal(&state->flow, flow, sizeof(*flow));
+	return true;
 }
 
 /* When the flow was seen last; 0: there is none. */
@@ -668,7 +685,7 @@ static __u64 flow_seen(const struct table *t, const struct flow *flow)
 {
 	struct flow_state state;
 
-	return bpf_map_lookup_elem(t->g.map[MAP_flows], flow, &state) ? 0 : state.seen;
+	return flow_get(t, flow, &state) ? state.seen : 0;
 }
 
 static void flows_move_with_their_latest_packet(void **state)
@@ -721,21 +738,21 @@ static void connections_that_were_charged_stay_so(void **state)
 	struct table old = table_make(&plan, NULL), new = table_make(&other, &old);
 	struct source source = source4(7);
 	struct flow flow[] = { flow_of(&source, 1), flow_of(&source, 2), flow_of(&source, 3) };
-	struct flow_state unpaid = { .seen = NOW - 20 * SECOND, .door = 3, .unpaid = 1 }, found;
+	struct flow_state found;
 	unsigned int ended = 0;
 	struct migration *m;
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(bpf_map_update_elem(old.g.map[MAP_flows], &flow[i], &unpaid,
-						     BPF_ANY), 0);
+		flow_put(&old, &(struct flow_state){ .flow = flow[i], .seen = NOW - 20 * SECOND,
+						     .door = 3, .unpaid = 1 });
 	assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), 0);
 	/* As the programs charge: what is charged was seen at that moment. */
 	flow_set(&old, &flow[0], NOW + 1, 3);
 	flow_set(&new, &flow[1], NOW + 2, 3);
 	assert_int_equal(migration_finish(m, NOW + 5), 0);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(bpf_map_lookup_elem(new.g.map[MAP_flows], &flow[i], &found), 0);
+		assert_true(flow_get(&new, &flow[i], &found));
 		assert_int_equal(found.unpaid, i == 2);
 		assert_int_equal(found.door, 3);
 	}

@@ -360,7 +360,7 @@ static const struct table_kind {
 	size_t key, value;
 } tables[] = {
 	{ MAP_progress, sizeof(__u64), sizeof(struct progress) },
-	{ MAP_flows, sizeof(struct flow), sizeof(struct flow_state) },
+	{ MAP_flows, sizeof(__u64), sizeof(struct flow_state) },
 };
 
 enum {

@@ -744,6 +744,8 @@ static struct hash_key key_any(struct dice *dice)
 	key.add[1] |= 1;
 	key.multiplier = dice_word(dice) | 1;
 	key.ipv6 = dice_word(dice);
+	for (int i = 0; i < 6; i++)
+		key.flow[i] = dice_word(dice);
 	return key;
 }
 
@@ -841,6 +843,76 @@ static void no_two_sources_have_one_name(void **state)
 	free(name);
 }
 
+static struct flow flow_between(const struct source *from, const struct source *to, __u16 from_port,
+				__u16 to_port, enum proto proto)
+{
+	struct flow flow = { .source_port_be = from_port, .destination_port_be = to_port,
+			     .family = from->family, .proto = proto };
+
+	memcpy(flow.source_be, from->word_be, sizeof(flow.source_be));
+	memcpy(flow.destination_be, to->word_be, sizeof(flow.destination_be));
+	return flow;
+}
+
+/* Neighbours in all that a flow is made of, and each with its ends swapped. */
+static void no_two_flows_have_one_name(void **state)
+{
+	enum { SIDE = 6, FLOWS = 2 * 2 * SIDE * SIDE * SIDE * SIDE };
+	struct dice dice = { dice_seed() };
+	__u64 *name = calloc(2 * FLOWS, sizeof(*name));
+
+	(void)state;
+	assert_non_null(name);
+	for (int k = 0; k < KEYS; k++) {
+		struct hash_key key = key_any(&dice);
+
+		for (uint32_t i = 0; i < FLOWS; i++) {
+			uint32_t a = i % SIDE, b = i / SIDE % SIDE, c = i / SIDE / SIDE % SIDE,
+				 d = i / SIDE / SIDE / SIDE % SIDE, e = i / (FLOWS / 4);
+			/* No two words of these are equal, as far as i tells. */
+			struct source from = e & 1 ? source6(100, 200 + a, 300, 400) :
+						     source4(0x0a00000a + (a << 24));
+			struct source to = e & 1 ? source6(100, 200, 300 + (b << 24), 400 + b) :
+						   source4(0x0a000010 + (b << 24));
+			struct flow there = flow_between(&from, &to, c << 8, 77 + d, e / 2);
+			struct flow back = flow_between(&to, &from, 77 + d, c << 8, e / 2);
+
+			name[2 * i] = flow_name(&key, &there);
+			name[2 * i + 1] = flow_name(&key, &back);
+		}
+		qsort(name, 2 * FLOWS, sizeof(*name), names_compare);
+		for (uint32_t i = 1; i < 2 * FLOWS; i++)
+			assert_true(name[i] != name[i - 1]);
+	}
+	free(name);
+}
+
+static void all_of_a_flow_and_of_the_key_is_in_its_name(void **state)
+{
+	struct dice dice = { dice_seed() };
+	struct hash_key key = key_any(&dice);
+	struct source from = source6(1, 2, 3, 4), to = source6(5, 6, 7, 8);
+	struct flow flow = flow_between(&from, &to, 9, 10, PROTO_UDP);
+	__u64 name = flow_name(&key, &flow);
+
+	(void)state;
+	for (size_t i = 0; i < offsetof(struct flow, zero); i++) {
+		struct flow other = flow;
+
+		/* A family that is neither has nothing. */
+		if (i == offsetof(struct flow, family))
+			continue;
+		((__u8 *)&other)[i] ^= 0x10;
+		assert_true(flow_name(&key, &other) != name);
+	}
+	for (size_t i = 0; i < sizeof(key) / sizeof(__u32); i++) {
+		struct hash_key other = key;
+
+		((__u32 *)&other)[i] ^= 0x100;
+		assert_true(flow_name(&other, &flow) != name);
+	}
+}
+
 static void the_hash_tells_families_apart_and_streams_not(void **state)
 {
 	struct dice dice = { dice_seed() };
@@ -870,7 +942,7 @@ static void another_key_is_another_hash(void **state)
 	__u64 hash = source_hash(&key, &s);
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(key) / sizeof(__u32); i++) {
+	for (size_t i = 0; i < offsetof(struct hash_key, flow) / sizeof(__u32); i++) {
 		struct hash_key other = key;
 
 		((__u32 *)&other)[i] ^= 0x100;
@@ -911,6 +983,8 @@ int main(void)
 		cmocka_unit_test(sources_of_low_entropy_spread_over_slots_and_buckets),
 		cmocka_unit_test(tags_of_neighbours_differ),
 		cmocka_unit_test(no_two_sources_have_one_name),
+		cmocka_unit_test(no_two_flows_have_one_name),
+		cmocka_unit_test(all_of_a_flow_and_of_the_key_is_in_its_name),
 		cmocka_unit_test(the_hash_tells_families_apart_and_streams_not),
 		cmocka_unit_test(another_key_is_another_hash),
 	};
