@@ -56,41 +56,64 @@ __noinline int packet_concerns(const struct packet *p, __u32 class, __u64 hash)
 	return false;
 }
 
-/*
- * Count the packet in each stream in which it is a knock, or with no symbol a stray; whether one
- * cleared progress. Strays to a socket of this host do not count, nor does anything to other hosts
- * that are no Target.
- */
-__noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol, __u64 now)
+/* A knock from @source, or with symbol 0 a stray, of no stream yet. */
+static __always_inline struct knock knock_of(const struct source *source, __u32 symbol, __u64 now)
 {
-	struct knock knock = { .now = now, .symbol = symbol };
-	bool cleared = false;
-	__u32 class;
-	__u64 hash;
+	__u64 hash = source_hash(&settings.hash_key, source);
 
-	if (!p)
-		return false;
-	class = packet_class(p);
-	hash = source_hash(&settings.hash_key, &p->source);
-	knock.known = hash_alive(PRESENCE_PROGRESS, hash, now);
-	/* What follows costs more, and few have progress. */
-	if (!symbol && !(knock.known && packet_concerns(p, class, hash)))
-		return false;
-	if (!class && packet_is_foreign(ctx, p))
-		return false;
-	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
-		return false;
+	return (struct knock){
+		.now = now,
+		.hash = hash,
+		.symbol = symbol,
+		.known = hash_alive(PRESENCE_PROGRESS, hash, now),
+	};
+}
+
+/* Count @k, which is of the packet, in each stream that sees it; whether progress was cleared. */
+static __always_inline bool knock_count(const struct packet *p, struct knock *k, __u32 class)
+{
+	bool cleared = false;
+
 	for (__u32 i = 0; i < KNOCKD_STREAMS_MAX && i < settings.stream_count; i++) {
 		const volatile struct stream *s = &settings.stream[i];
 
 		if (!packet_knocks(p, s) || !packet_aims(p, s, class))
 			continue;
-		knock.stream = i;
-		knock.name = progress_name(hash, i);
-		knock.id = segment_id(p);
-		cleared |= !!progress_knock(&p->source, &knock);
+		k->stream = i;
+		k->name = progress_name(k->hash, i);
+		k->id = segment_id(p);
+		cleared |= progress_knock(&p->source, k);
 	}
 	return cleared;
+}
+
+/* knock_count() of a knock to this host. */
+__noinline int knock_count_ours(const struct packet *p, struct knock *k)
+{
+	return p && k && knock_count(p, k, 0);
+}
+
+/*
+ * A packet as a knock or, with no symbol, as a stray; whether it cleared progress. Strays to a
+ * socket of this host do not count, nor does anything to other hosts that are no Target.
+ */
+__noinline int packet_count(struct xdp_md *ctx, const struct packet *p, __u32 symbol, __u64 now)
+{
+	struct knock k;
+	__u32 class;
+
+	if (!p)
+		return false;
+	class = packet_class(p);
+	k = knock_of(&p->source, symbol, now);
+	/* What follows costs more, and few have progress. */
+	if (!symbol && !(k.known && packet_concerns(p, class, k.hash)))
+		return false;
+	if (!class && packet_is_foreign(ctx, p))
+		return false;
+	if (!symbol && !class && p->proto != PROTO_ICMP && socket_lookup(ctx, p) != SOCKET_NONE)
+		return false;
+	return knock_count(p, &k, class);
 }
 
 #endif

@@ -21,6 +21,7 @@ enum { STAGES_PER_SECOND = 10, OPENINGS_PER_SECOND = 100, PROGRESS_TRIES = 8, QU
 /* One knock, and all that its consequences need but whose it is. */
 struct knock {
 	__u64 now;
+	__u64 hash;   /* of its source */
 	__u64 name;   /* progress_name(), in presence where the source is */
 	__u32 id;
 	__u16 symbol; /* 0: a stray */

@@ -83,14 +83,9 @@ static __always_inline bool plain_connected(struct xdp_md *ctx, const __u8 *tran
 					     family == 4 ? TUPLE_SIZE4 : TUPLE_SIZE6));
 }
 
-/*
- * What follows are functions, for their frames: a chain of calls has 512 bytes of stack, and the
- * entry begins the longest.
- */
-
 /* See segment_judge(). */
-static __noinline int plain_segment(struct xdp_md *ctx, const struct port *port,
-				    const __u8 *transport, __u16 family)
+static __always_inline int plain_segment(struct xdp_md *ctx, const struct port *port,
+					 const __u8 *transport, __u16 family)
 {
 	bool starts = flags_start(plain_flags(transport));
 	__u64 now = bpf_jiffies64(), hash;
@@ -106,8 +101,8 @@ static __noinline int plain_segment(struct xdp_md *ctx, const struct port *port,
 }
 
 /* See datagram_judge(). */
-static __noinline int plain_datagram(struct xdp_md *ctx, const struct port *port,
-				     const __u8 *transport, __u16 family)
+static __always_inline int plain_datagram(struct xdp_md *ctx, const struct port *port,
+					  const __u8 *transport, __u16 family)
 {
 	struct source owner = plain_owner(transport, family);
 	__u64 now = bpf_jiffies64(), hash;
@@ -127,17 +122,51 @@ static __noinline int plain_datagram(struct xdp_md *ctx, const struct port *port
 }
 
 /* A knock, as far as it is one, at a port that is not protected. */
-static __noinline int plain_knock(struct xdp_md *ctx, const struct port *port,
-				  const __u8 *transport, enum proto proto, __u16 family)
+static __always_inline int plain_knock(const struct port *port, const __u8 *transport,
+				       enum proto proto, __u16 family)
 {
 	struct packet p = plain_packet(transport, proto, family);
+	struct knock k;
 
 	if (ports_are_dhcp(proto, family, p.source_port_be, p.destination_port_be))
 		return -1;
-	if (!p.group && flags_knock(proto, p.flags, family))
-		packet_count(ctx, &p, port->symbol, bpf_jiffies64());
+	if (p.group || !flags_knock(proto, p.flags, family))
+		return REASON_KNOCK;
+	if (!plain_ours(transport, family))
+		return -1;
+	k = knock_of(&p.source, port->symbol, bpf_jiffies64());
+	knock_count_ours(&p, &k);
 	return REASON_KNOCK;
 }
+
+/* A packet to a port that the config names, but for the SYNs of a flood. */
+static __always_inline int named_glance(struct xdp_md *ctx, const struct port *port,
+					const __u8 *transport, enum proto proto, __u16 family)
+{
+	if (port->symbol)
+		return port->guard || !(settings.plain & PLAIN_OTHER) ?
+			       -1 : plain_knock(port, transport, proto, family);
+	if (!(settings.plain & PLAIN_GUARDED))
+		return -1;
+	return proto == PROTO_TCP ? plain_segment(ctx, port, transport, family) :
+				    plain_datagram(ctx, port, transport, family);
+}
+
+/*
+ * Functions, for their frames: a chain of calls has 512 bytes of stack, and the entry begins the
+ * longest. One of each kind: what the kind decides is decided by the compiler.
+ */
+#define NAMED_GLANCE(name, proto, family)                                                          \
+	static __noinline int name(struct xdp_md *ctx, const struct port *port,                    \
+				   const __u8 *transport)                                          \
+	{                                                                                          \
+		return named_glance(ctx, port, transport, proto, family);                          \
+	}
+
+NAMED_GLANCE(named_tcp4, PROTO_TCP, 4)
+NAMED_GLANCE(named_tcp6, PROTO_TCP, 6)
+NAMED_GLANCE(named_udp4, PROTO_UDP, 4)
+NAMED_GLANCE(named_udp6, PROTO_UDP, 6)
 
 /* The glance at a plain packet: the reason for its verdict, or −1 where the long way must tell. */
 static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum proto proto,
@@ -149,17 +178,14 @@ static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum p
 		return -1;
 	if (!port->named)
 		return other_glance(transport, proto, family);
-	if (port->symbol)
-		return port->guard || !(settings.plain & PLAIN_OTHER) ?
-			       -1 : plain_knock(ctx, port, transport, proto, family);
-	if (!(settings.plain & PLAIN_GUARDED))
-		return -1;
-	if (proto != PROTO_TCP)
-		return plain_datagram(ctx, port, transport, family);
-	if (flags_start(plain_flags(transport)) && plain_ours(transport, family) &&
+	if (proto == PROTO_TCP && !port->symbol && settings.plain & PLAIN_GUARDED &&
+	    flags_start(plain_flags(transport)) && plain_ours(transport, family) &&
 	    plain_refused(port, transport, family))
 		return REASON_CLOSED;
-	return plain_segment(ctx, port, transport, family);
+	if (proto == PROTO_TCP)
+		return family == 4 ? named_tcp4(ctx, port, transport) :
+				     named_tcp6(ctx, port, transport);
+	return family == 4 ? named_udp4(ctx, port, transport) : named_udp6(ctx, port, transport);
 }
 
 #endif
