@@ -68,27 +68,23 @@ static __always_inline struct source source_owner(const struct source *source)
 
 static __always_inline __u32 *hash_slot(enum presence kind, __u64 hash)
 {
-	__u32 key = presence_line(kind, hash);
-	struct presence_line *line = bpf_map_lookup_elem(&presence, &key);
+	__u32 slot = presence_slot(kind, hash);
 
-	return line ? &line->until[presence_place(hash)] : NULL;
+	/* Opaque, so that the mask stays. */
+	asm volatile("" : "+r"(slot));
+	return &presence[slot & (PRESENCE_SLOTS - 1)];
 }
 
 /* Whether something of that kind can be alive at @now of a source with this hash. */
 static __always_inline bool hash_alive(enum presence kind, __u64 hash, __u64 now)
 {
-	const __u32 *slot = hash_slot(kind, hash);
-
-	return slot && presence_alive(slot, now);
+	return presence_alive(hash_slot(kind, hash), now);
 }
 
 /* Something of that kind will be alive until @until of a source with this hash. */
 __noinline int hash_extend(enum presence kind, __u64 hash, __u64 until)
 {
-	__u32 *slot = hash_slot(kind, hash);
-
-	if (slot)
-		presence_extend(slot, until);
+	presence_extend(hash_slot(kind, hash), until);
 	return 0;
 }
 

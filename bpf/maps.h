@@ -110,14 +110,11 @@ struct {
 	__type(value, struct grant_bucket);
 } grants SEC(".maps");
 
-/* See enum presence. Cannot be full; expires by itself. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PRESENCE_LINES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct presence_line);
-} presence SEC(".maps");
+/*
+ * See enum presence. Cannot be full; expires by itself. Data of the programs, which libbpf makes a
+ * map of one value: a slot is found without a lookup.
+ */
+__u32 presence[PRESENCE_SLOTS] SEC(".data.presence");
 
 /* Door → grants given lately, the word described at QUOTA_COUNT_BITS. */
 struct {

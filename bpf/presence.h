@@ -89,17 +89,6 @@ static __always_inline __u32 progress_tag(__u64 hash)
 	return (hash >> 24 ^ hash) | 1; /* 0 is the tag of a value that nobody has used */
 }
 
-/* The line of the table that has the slot of @hash, and the slot's place in it. */
-static __always_inline __u32 presence_line(enum presence kind, __u64 hash)
-{
-	return presence_slot(kind, hash) / PRESENCE_LINE;
-}
-
-static __always_inline __u32 presence_place(__u64 hash)
-{
-	return presence_slot(0, hash) % PRESENCE_LINE;
-}
-
 /** presence_alive() - Whether what the slot is about can be alive at @now. */
 static __always_inline bool presence_alive(const __u32 *slot, __u64 now)
 {

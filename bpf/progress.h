@@ -453,9 +453,7 @@ __noinline __u32 sequence_alive(const struct progress *p, __u32 state, __u32 hea
 /* Progress with this name will be alive until @until. */
 static __always_inline void name_extend(__u64 name, __u64 until)
 {
-	const __u32 *slot = hash_slot(PRESENCE_PROGRESS, name);
-
-	if (slot && !presence_reaches(slot, until))
+	if (!presence_reaches(hash_slot(PRESENCE_PROGRESS, name), until))
 		hash_extend(PRESENCE_PROGRESS, name, until);
 }
 

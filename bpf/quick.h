@@ -59,10 +59,10 @@ static __always_inline bool plain_refused(const struct port *port, const __u8 *t
 					  __u16 family)
 {
 	struct source owner = plain_owner(transport, family);
-	const __u32 *slot = hash_slot(PRESENCE_GRANTS, source_hash(&settings.hash_key, &owner));
+	__u64 hash = source_hash(&settings.hash_key, &owner);
 	__u64 now = bpf_jiffies64(); /* the entry has no place for it before */
 
-	return slot && !presence_alive(slot, now) && port_refused_quietly(port, now);
+	return !hash_alive(PRESENCE_GRANTS, hash, now) && port_refused_quietly(port, now);
 }
 
 /* REASON_CLOSED for a plain packet that nothing admits, or −1. */

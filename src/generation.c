@@ -45,8 +45,10 @@ void generation_close(struct generation *g)
 
 const char *generation_map_name(enum generation_map map)
 {
-	/* These two are sections of the object, which libbpf makes into maps. */
+	/* These are sections of the object, which libbpf makes into maps. */
 	switch (map) {
+	case MAP_presence:
+		return ".data.presence";
 	case MAP_settings:
 		return ".rodata.settings";
 	case MAP_surroundings:

@@ -40,12 +40,12 @@ enum {
 	PARTS = 8,
 };
 
-enum { PRESENCE_SIZE = PRESENCE_LINES * sizeof(struct presence_line) };
+enum { PRESENCE_SIZE = PRESENCE_SLOTS * sizeof(__u32) };
 
 struct migration {
 	struct settings old, new;
 	struct part part[PARTS];
-	struct presence_line *presence; /* mapped */
+	__u32 *presence; /* mapped */
 	struct grant_bucket *old_cells, *new_cells; /* mapped; NULL: the same table */
 	__u64 now, began;
 	unsigned int unplaced, unkept;
@@ -63,7 +63,7 @@ static int part_walk(struct part *part, bool (*each)(void *data, const void *key
 
 static __u32 *hash_slot(const struct migration *m, enum presence kind, __u64 hash)
 {
-	return &m->presence[presence_line(kind, hash)].until[presence_place(hash)];
+	return &m->presence[presence_slot(kind, hash)];
 }
 
 /* A grant or flow of a source with this hash will be alive until @until. */
@@ -552,7 +552,7 @@ static int presence_open(struct migration *m, const struct generation *from,
 	if (error)
 		return error;
 	if (old.id != new.id || old.type != BPF_MAP_TYPE_ARRAY ||
-	    old.value_size != sizeof(struct presence_line) || old.max_entries != PRESENCE_LINES)
+	    old.value_size != PRESENCE_SIZE || old.max_entries != 1)
 		return -EINVAL;
 	m->presence = array_map(from->map[MAP_presence], PRESENCE_SIZE);
 	return m->presence ? 0 : -errno;

@@ -212,7 +212,7 @@ struct grant_bucket {
 };
 
 /*
- * ---- presence: who can have a grant or a flow, and who progress; array of lines of slots ----
+ * ---- presence: who can have a grant or a flow, and who progress; slots, all in one value ----
  *
  * A slot holds the latest time at which such of a source whose hash leads to it can be alive, in
  * steps of 256 jiffies, rounded up. A source whose time has passed has nothing, and no other table
@@ -224,13 +224,8 @@ enum presence { PRESENCE_GRANTS, PRESENCE_PROGRESS, PRESENCE_KINDS };
 
 enum {
 	PRESENCE_BITS = 16, /* of slots of one kind: few enough for a processor to keep at hand */
-	PRESENCE_LINE = 16, /* slots of one cache line */
-	PRESENCE_LINES = PRESENCE_KINDS * (1 << PRESENCE_BITS) / PRESENCE_LINE,
+	PRESENCE_SLOTS = PRESENCE_KINDS << PRESENCE_BITS,
 	PRESENCE_STEP_SHIFT = 8,
-};
-
-struct presence_line {
-	__u32 until[PRESENCE_LINE];
 };
 
 /* ---- flows: LRU hash, a __u64 of flow_name() → struct flow_state ---- */
@@ -473,7 +468,6 @@ KNOCKD_SIZE(struct door, 40);
 KNOCKD_SIZE(struct progress, 264);
 KNOCKD_SIZE(struct grant, 32);
 KNOCKD_SIZE(struct grant_bucket, 544);
-KNOCKD_SIZE(struct presence_line, 64);
 KNOCKD_SIZE(struct hash_key, 56);
 KNOCKD_SIZE(struct flow, 40);
 KNOCKD_SIZE(struct flow_state, 56);

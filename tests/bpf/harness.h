@@ -319,18 +319,33 @@ static inline void value_zero(void *value, __u64 size)
 	memset(value, 0, size);
 }
 
+enum { PRESENCE_SIZE = PRESENCE_SLOTS * sizeof(__u32) };
+
+/** presence_open() - The slots of presence, to be given to presence_close(). */
+static inline __u32 *presence_open(const struct world *w)
+{
+	__u32 *slot = mmap(NULL, PRESENCE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   w->generation.map[MAP_presence], 0);
+
+	assert_int_equal(PRESENCE_SIZE, generation_map_size(&w->generation, MAP_presence));
+	assert_ptr_not_equal(slot, MAP_FAILED);
+	return slot;
+}
+
+static inline void presence_close(__u32 *slot)
+{
+	munmap(slot, PRESENCE_SIZE);
+}
+
 /* Everything that is marked as present, @by jiffies earlier; ~0: nothing is any more. */
 static inline void presence_age(struct world *w, __u64 by)
 {
-	size_t size = generation_map_size(&w->generation, MAP_presence);
 	__u64 steps = by >> PRESENCE_STEP_SHIFT;
-	__u32 *slot = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   w->generation.map[MAP_presence], 0);
+	__u32 *slot = presence_open(w);
 
-	assert_ptr_not_equal(slot, MAP_FAILED);
-	for (size_t i = 0; i < size / sizeof(*slot); i++)
+	for (size_t i = 0; i < PRESENCE_SLOTS; i++)
 		slot[i] -= slot[i] < steps ? slot[i] : steps;
-	munmap(slot, size);
+	presence_close(slot);
 }
 
 static inline void events_read(struct world *w)

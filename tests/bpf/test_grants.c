@@ -103,22 +103,21 @@ static void a_grant_is_for_the_ports_of_its_door(struct world *w)
 
 static void expect_present(struct world *w, enum presence kind, __u64 hash, bool present)
 {
-	struct presence_line values;
-	__u32 line = presence_line(kind, hash);
+	__u32 first = presence_slot(kind, 0), *slot = presence_open(w);
+	__u64 now = clock_now(w);
 
-	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_presence], &line, &values));
-	for (__u32 i = 0; i < PRESENCE_LINE; i++)
-		assert_int_equal(present && i == presence_place(hash),
-				 presence_alive(&values.until[i], clock_now(w)));
+	for (__u32 i = first; i < first + (1 << PRESENCE_BITS); i++)
+		assert_int_equal(present && i == presence_slot(kind, hash),
+				 presence_alive(&slot[i], now));
+	presence_close(slot);
 }
 
 static void presence_end(struct world *w, enum presence kind, __u64 hash)
 {
-	struct presence_line none = {};
-	__u32 line = presence_line(kind, hash);
+	__u32 *slot = presence_open(w);
 
-	assert_int_equal(0, bpf_map_update_elem(w->generation.map[MAP_presence], &line, &none,
-						BPF_ANY));
+	slot[presence_slot(kind, hash)] = 0;
+	presence_close(slot);
 }
 
 /* Where the daemon looks for what the programs wrote, and writes what they look for. */

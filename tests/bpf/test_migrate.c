@@ -122,8 +122,7 @@ static struct generation generation_make(const struct plan *plan, const struct s
 		  or_one(plan->doors) * sizeof(struct door_name), 1 },
 		{ MAP_doors, BPF_MAP_TYPE_ARRAY, 4, or_one(plan->doors) * sizeof(struct door), 1 },
 		{ MAP_ports, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct port), PORT_COUNT },
-		{ MAP_presence, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct presence_line),
-		  PRESENCE_LINES },
+		{ MAP_presence, BPF_MAP_TYPE_ARRAY, 4, PRESENCE_SLOTS * sizeof(__u32), 1 },
 		{ MAP_grants, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct grant_bucket),
 		  or_one(plan->buckets) },
 		{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(__u64), sizeof(struct progress),
@@ -1034,8 +1033,7 @@ static void maps_that_are_shared_or_strange_are_left_alone(void **state)
 	/* Another table of who is present. */
 	new = table_make(&plan, &old);
 	close(new.g.map[MAP_presence]);
-	new.g.map[MAP_presence] = map_new(BPF_MAP_TYPE_ARRAY, 4, sizeof(struct presence_line),
-					  PRESENCE_LINES);
+	new.g.map[MAP_presence] = map_new(BPF_MAP_TYPE_ARRAY, 4, PRESENCE_SLOTS * sizeof(__u32), 1);
 	assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), -EINVAL);
 	table_free(&new);
 
@@ -1082,7 +1080,7 @@ static void a_map_is_shared_where_it_fits(void **state)
 	mask6(64, shorter.grant_mask6_be);
 	assert_true(migration_shares(&old.g, MAP_grants, &settings, grants));
 	assert_false(migration_shares(&old.g, MAP_grants, &shorter, grants));
-	assert_true(migration_shares(&old.g, MAP_presence, &shorter, skel->maps.presence));
+	assert_true(migration_shares(&old.g, MAP_presence, &shorter, skel->maps.data_presence));
 	assert_true(migration_shares(&old.g, MAP_quotas, &shorter, skel->maps.quotas));
 	assert_true(migration_shares(&old.g, MAP_port_reports, &shorter,
 				     skel->maps.port_reports));

@@ -553,24 +553,21 @@ static void presence_lasts_at_least_as_long_as_asked_and_hardly_longer(void **st
 	}
 }
 
-static void a_line_and_a_place_in_it_are_the_slot(void **state)
+static void each_kind_has_slots_of_its_own(void **state)
 {
 	struct dice dice = { dice_seed() };
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
 		__u64 hash = (__u64)dice_word(&dice) << 32 | dice_word(&dice);
-
 		__u32 first = presence_slot(0, hash);
 
 		assert_in_range(first, 0, (1 << PRESENCE_BITS) - 1);
-		assert_in_range(presence_place(hash), 0, PRESENCE_LINE - 1);
 		for (int kind = 0; kind < PRESENCE_KINDS; kind++) {
-			__u32 line = presence_line(kind, hash), slot = presence_slot(kind, hash);
+			__u32 slot = presence_slot(kind, hash);
 
-			assert_in_range(line, 0, PRESENCE_LINES - 1);
+			assert_in_range(slot, 0, PRESENCE_SLOTS - 1);
 			assert_int_equal(slot, first + (kind << PRESENCE_BITS));
-			assert_int_equal(line * PRESENCE_LINE + presence_place(hash), slot);
 		}
 	}
 }
@@ -974,7 +971,7 @@ int main(void)
 		cmocka_unit_test(a_grant_renewed_at_its_end_stands),
 		cmocka_unit_test(nobody_is_ever_shown_the_grant_of_another),
 		cmocka_unit_test(presence_lasts_at_least_as_long_as_asked_and_hardly_longer),
-		cmocka_unit_test(a_line_and_a_place_in_it_are_the_slot),
+		cmocka_unit_test(each_kind_has_slots_of_its_own),
 		cmocka_unit_test(presence_is_never_shortened),
 		cmocka_unit_test(forever_is_forever),
 		cmocka_unit_test(a_later_time_of_another_is_not_overwritten),
