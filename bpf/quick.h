@@ -44,6 +44,7 @@ static __always_inline struct source plain_owner(const __u8 *transport, __u16 fa
 	return source_owner(&source);
 }
 
+/* The flow that the packet is of. */
 static __always_inline struct flow_entry plain_flow(const __u8 *transport, enum proto proto,
 						    __u16 family)
 {

@@ -124,7 +124,8 @@ if [ ${#prefixes[@]} -eq 0 ]; then
 			nice scripts/vm-test.sh 6.1 &
 		machine=$!
 	fi
-	begin unit-and-bpf make check ${CI:+WERROR=1}
+	# All programs of the lower levels in one: they have the time of several.
+	limit=900 begin unit-and-bpf make check ${CI:+WERROR=1}
 	begin style scripts/style.sh
 	begin stack scripts/stack.py
 	begin coverage make coverage
