@@ -140,13 +140,20 @@ static __always_inline int plain_knock(const struct port *port, const __u8 *tran
 	return REASON_KNOCK;
 }
 
-/* A packet to a port that the config names, but for the SYNs of a flood. */
-static __always_inline int named_glance(struct xdp_md *ctx, const struct port *port,
+/* To a port that only knocks go to. */
+static __always_inline int knock_glance(struct xdp_md *ctx, const struct port *port,
 					const __u8 *transport, enum proto proto, __u16 family)
 {
-	if (port->symbol)
-		return port->guard || !(settings.plain & PLAIN_OTHER) ?
-			       -1 : plain_knock(port, transport, proto, family);
+	(void)ctx;
+	if (port->guard || !(settings.plain & PLAIN_OTHER))
+		return -1;
+	return plain_knock(port, transport, proto, family);
+}
+
+/* To a port that the config protects, but for the SYNs of a flood. */
+static __always_inline int guarded_glance(struct xdp_md *ctx, const struct port *port,
+					  const __u8 *transport, enum proto proto, __u16 family)
+{
 	if (!(settings.plain & PLAIN_GUARDED))
 		return -1;
 	return proto == PROTO_TCP ? plain_segment(ctx, port, transport, family) :
@@ -155,19 +162,32 @@ static __always_inline int named_glance(struct xdp_md *ctx, const struct port *p
 
 /*
  * Functions, for their frames: a chain of calls has 512 bytes of stack, and the entry begins the
- * longest. One of each kind: what the kind decides is decided by the compiler.
+ * longest. One for each kind of packet: what the kind decides is decided by the compiler.
  */
-#define NAMED_GLANCE(name, proto, family)                                                          \
+#define KIND_FUNCTION(name, glance, proto, family)                                                 \
 	static __noinline int name(struct xdp_md *ctx, const struct port *port,                    \
 				   const __u8 *transport)                                          \
 	{                                                                                          \
-		return named_glance(ctx, port, transport, proto, family);                          \
+		return glance(ctx, port, transport, proto, family);                                \
 	}
 
-NAMED_GLANCE(named_tcp4, PROTO_TCP, 4)
-NAMED_GLANCE(named_tcp6, PROTO_TCP, 6)
-NAMED_GLANCE(named_udp4, PROTO_UDP, 4)
-NAMED_GLANCE(named_udp6, PROTO_UDP, 6)
+#define KIND_FUNCTIONS(name, glance)                                                               \
+	KIND_FUNCTION(name##_tcp4, glance, PROTO_TCP, 4)                                           \
+	KIND_FUNCTION(name##_tcp6, glance, PROTO_TCP, 6)                                           \
+	KIND_FUNCTION(name##_udp4, glance, PROTO_UDP, 4)                                           \
+	KIND_FUNCTION(name##_udp6, glance, PROTO_UDP, 6)                                           \
+	static __always_inline int name(struct xdp_md *ctx, const struct port *port,               \
+					const __u8 *transport, enum proto proto, __u16 family)     \
+	{                                                                                          \
+		if (proto == PROTO_TCP)                                                            \
+			return family == 4 ? name##_tcp4(ctx, port, transport) :                   \
+					     name##_tcp6(ctx, port, transport);                    \
+		return family == 4 ? name##_udp4(ctx, port, transport) :                           \
+				     name##_udp6(ctx, port, transport);                            \
+	}
+
+KIND_FUNCTIONS(to_knock, knock_glance)
+KIND_FUNCTIONS(to_guarded, guarded_glance)
 
 /* The glance at a plain packet: the reason for its verdict, or −1 where the long way must tell. */
 static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum proto proto,
@@ -179,14 +199,13 @@ static __always_inline int plain_glance(void *ctx, const __u8 *transport, enum p
 		return -1;
 	if (!port->named)
 		return other_glance(transport, proto, family);
-	if (proto == PROTO_TCP && !port->symbol && settings.plain & PLAIN_GUARDED &&
+	if (port->symbol)
+		return to_knock(ctx, port, transport, proto, family);
+	if (proto == PROTO_TCP && settings.plain & PLAIN_GUARDED &&
 	    flags_start(plain_flags(transport)) && plain_ours(transport, family) &&
 	    plain_refused(port, transport, family))
 		return REASON_CLOSED;
-	if (proto == PROTO_TCP)
-		return family == 4 ? named_tcp4(ctx, port, transport) :
-				     named_tcp6(ctx, port, transport);
-	return family == 4 ? named_udp4(ctx, port, transport) : named_udp6(ctx, port, transport);
+	return to_guarded(ctx, port, transport, proto, family);
 }
 
 #endif

@@ -22,23 +22,33 @@ def functions_read(path):
     """The bytes of frame that each function uses, and whom it calls."""
     text = subprocess.run(["llvm-objdump", "-dr", "--no-show-raw-insn", path], check=True,
                           capture_output=True, text=True).stdout
-    frames, calls, name = {}, {}, None
+    frames, calls, places, name = {}, {}, {}, None
     for line in text.splitlines():
-        start = re.match(r"[0-9a-f]+ <(\w+)>:", line)
+        if line.startswith("Disassembly of section "):
+            section = line.split()[-1].rstrip(":")
+        start = re.match(r"([0-9a-f]+) <(\w+)>:", line)
         if start:
-            if not start[1].startswith("LBB"):
-                name = start[1]
+            if not start[2].startswith("LBB"):
+                name = start[2]
                 frames[name], calls[name] = 0, set()
+                places[section, int(start[1], 16) // 8] = name
             continue
         # Memory that is accessed, and addresses that are taken.
         for offset in re.findall(r"\(r10 - (\w+)\)|r\d \+= -(\w+)$", line):
             offset = int(offset[0] or offset[1], 0)
             if offset <= LIMIT:
                 frames[name] = max(frames[name], offset)
-        callee = re.search(r"R_BPF_64_32\s+(\w+)", line)
+        # A static function is called by its place: in its section, or from the next instruction.
+        call = re.match(r"\s+(\d+):\s+call (-?(?:0x)?[0-9a-f]+)$", line)
+        if call:
+            place, distance = int(call[1]), int(call[2], 0)
+            calls[name].add((section, place + 1 + distance))
+        callee = re.search(r"R_BPF_64_32\s+(\S+)", line)
         if callee:
-            calls[name].add(callee[1])
-    return frames, calls
+            calls[name].discard((section, place + 1 + distance))
+            calls[name].add((".text", distance + 1) if callee[1] == ".text" else callee[1])
+    return frames, {caller: {places.get(callee, callee) for callee in callees}
+                    for caller, callees in calls.items()}
 
 
 def deepest(name, frames, calls):
