@@ -524,8 +524,10 @@ static __always_inline bool progress_knock(const struct source *source, struct k
 {
 	struct step step = {};
 	struct progress *p;
+	/* Before Linux 6.2 a key must lie on the stack, not where an argument points. */
+	__u64 name = k->name;
 
-	p = k->known ? bpf_map_lookup_elem(&progress, &k->name) : NULL;
+	p = k->known ? bpf_map_lookup_elem(&progress, &name) : NULL;
 	if (!p && k->symbol && sequence_next(k->stream, k->symbol, k->stream) != k->stream)
 		p = progress_make(k);
 	if (!p)

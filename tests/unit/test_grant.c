@@ -910,6 +910,21 @@ static void all_of_a_flow_and_of_the_key_is_in_its_name(void **state)
 	}
 }
 
+static void a_flow_is_the_same_in_all_its_bits_only(void **state)
+{
+	struct source from = source6(1, 2, 3, 4), to = source6(5, 6, 7, 8);
+	struct flow_state own = { .flow = flow_between(&from, &to, 9, 10, PROTO_UDP) };
+	struct flow_state found = { .flow = own.flow, .seen = 7, .door = 8, .unpaid = 1 };
+
+	(void)state;
+	assert_true(flow_same(&found, &own));
+	for (size_t bit = 0; bit < 8 * sizeof(struct flow); bit++) {
+		((__u8 *)&found.flow)[bit / 8] ^= 1 << bit % 8;
+		assert_false(flow_same(&found, &own));
+		((__u8 *)&found.flow)[bit / 8] ^= 1 << bit % 8;
+	}
+}
+
 static void the_hash_tells_families_apart_and_streams_not(void **state)
 {
 	struct dice dice = { dice_seed() };
@@ -982,6 +997,7 @@ int main(void)
 		cmocka_unit_test(no_two_sources_have_one_name),
 		cmocka_unit_test(no_two_flows_have_one_name),
 		cmocka_unit_test(all_of_a_flow_and_of_the_key_is_in_its_name),
+		cmocka_unit_test(a_flow_is_the_same_in_all_its_bits_only),
 		cmocka_unit_test(the_hash_tells_families_apart_and_streams_not),
 		cmocka_unit_test(another_key_is_another_hash),
 	};
