@@ -40,8 +40,6 @@ enum {
 	PARTS = 8,
 };
 
-enum { PRESENCE_SIZE = PRESENCE_SLOTS * sizeof(__u32) };
-
 struct migration {
 	struct settings old, new;
 	struct part part[PARTS];

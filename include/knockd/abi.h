@@ -225,6 +225,7 @@ enum presence { PRESENCE_GRANTS, PRESENCE_PROGRESS, PRESENCE_KINDS };
 enum {
 	PRESENCE_BITS = 16, /* of slots of one kind: few enough for a processor to keep at hand */
 	PRESENCE_SLOTS = PRESENCE_KINDS << PRESENCE_BITS,
+	PRESENCE_SIZE = PRESENCE_SLOTS * sizeof(__u32), /* bytes of all of them */
 	PRESENCE_STEP_SHIFT = 8,
 };
 

@@ -147,18 +147,13 @@ static inline void *map_memory(const struct world *w, enum generation_map map)
 	return memory;
 }
 
-static inline size_t presence_size(const struct scene *scene)
-{
-	return generation_map_size(&scene->world->generation, MAP_presence);
-}
-
 /** scene_open() - Load the scene's config, and knock for all that it holds. */
 static inline void scene_open(struct runs *r, struct scene *scene)
 {
 	scene->setup.conf = scene_conf(scene);
 	scene->world = world_of(&scene->setup);
 	must(!generation_settings(&scene->world->generation, &scene->settings), "no settings");
-	scene->presence = map_memory(scene->world, MAP_presence);
+	scene->presence = presence_open(scene->world);
 	scene->bucket = map_memory(scene->world, MAP_grants);
 	world_look(scene->world);
 	for (int family = 4; family <= 6; family += 2) {
@@ -171,14 +166,14 @@ static inline void scene_open(struct runs *r, struct scene *scene)
 	/* What holds while there are grants: Seq_Timeout has passed since the knocks for them. */
 	memset(&scene->presence[presence_slot(PRESENCE_PROGRESS, 0)], 0,
 	       sizeof(*scene->presence) << PRESENCE_BITS);
-	scene->presence_before = malloc(presence_size(scene));
+	scene->presence_before = malloc(PRESENCE_SIZE);
 	must(scene->presence_before, "no memory");
-	memcpy(scene->presence_before, scene->presence, presence_size(scene));
+	memcpy(scene->presence_before, scene->presence, PRESENCE_SIZE);
 }
 
 static inline void scene_close(struct scene *scene)
 {
-	munmap(scene->presence, presence_size(scene));
+	presence_close(scene->presence);
 	munmap(scene->bucket, generation_map_size(&scene->world->generation, MAP_grants));
 	free(scene->presence_before);
 	free((char *)scene->setup.conf);

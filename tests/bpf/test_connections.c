@@ -155,25 +155,12 @@ static void a_syn_sent_again_costs_nothing(struct world *w)
 	uses_left(w, 2);
 }
 
-/* The only record is of another connection, which has the same name. */
-static void record_disguise(struct world *w)
-{
-	int flows = w->generation.map[MAP_flows];
-	struct flow_state state;
-	__u64 name;
-
-	assert_int_equal(0, bpf_map_get_next_key(flows, NULL, &name));
-	assert_int_equal(0, bpf_map_lookup_elem(flows, &name, &state));
-	state.flow.source_port_be ^= 1;
-	assert_int_equal(0, bpf_map_update_elem(flows, &name, &state, BPF_EXIST));
-}
-
 static void a_record_of_the_same_name_lets_nothing_begin_unpaid(struct world *w)
 {
 	source_live(w);
 	knock_opens(w, "7000,8000");
 	tcp_expect(w, PORT, SYN, REASON_GRANTED);
-	record_disguise(w);
+	flow_disguise(w, 0);
 	/* It takes the name back, and pays. */
 	tcp_expect(w, PORT, SYN, REASON_GRANTED);
 	sessions_establish(w, 1);
@@ -184,10 +171,10 @@ static void a_record_of_the_same_name_lets_nothing_begin_unpaid(struct world *w)
 static void a_record_of_the_same_name_is_not_paid_for(struct world *w)
 {
 	sessions_begin(w, "7000,8000", 1);
-	record_disguise(w);
+	flow_disguise(w, 0);
 	tcp_expect(w, PORT, ACK, REASON_SOCKET);
 	uses_left(w, 2);
-	record_disguise(w);
+	flow_disguise(w, 0);
 	tcp_expect(w, PORT, ACK, REASON_SOCKET);
 	uses_left(w, 1);
 }

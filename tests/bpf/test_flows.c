@@ -225,35 +225,20 @@ static void a_flow_of_a_granted_network_goes_on(struct world *w)
 	flow_expect(w, 50000, REASON_CLOSED);
 }
 
-/* Another flow has the same name, or has taken the place: @bit tells them apart. */
-static void record_disguise(struct world *w, size_t bit)
-{
-	struct bpf_map *flows = w->skel->maps.flows;
-	struct flow_state state;
-	__u64 name;
-
-	assert_int_equal(0, bpf_map__get_next_key(flows, NULL, &name, sizeof(name)));
-	assert_int_equal(0, bpf_map__lookup_elem(flows, &name, sizeof(name), &state,
-						 sizeof(state), 0));
-	((__u8 *)&state.flow)[bit / 8] ^= 1 << bit % 8;
-	assert_int_equal(0, bpf_map__update_elem(flows, &name, sizeof(name), &state,
-						 sizeof(state), BPF_EXIST));
-}
-
 static void a_name_alone_admits_nothing(struct world *w)
 {
 	knock_opens(w, "7000,8000");
 	flow_expect(w, 50000, REASON_GRANTED);
 	time_pass(w, 31);
 	for (size_t bit = 0; bit < 8 * sizeof(struct flow); bit++) {
-		record_disguise(w, bit);
+		flow_disguise(w, bit);
 		flow_expect(w, 50000, REASON_CLOSED);
-		record_disguise(w, bit);
+		flow_disguise(w, bit);
 		flow_expect(w, 50000, REASON_FLOW);
 	}
 	/* While there is a grant the flow takes its name back. */
 	knock_opens(w, "7000,8000");
-	record_disguise(w, 7);
+	flow_disguise(w, 7);
 	flow_expect(w, 50000, REASON_GRANTED);
 	flow_expect(w, 50000, REASON_FLOW);
 	assert_int_equal(1, flows_count(w));

@@ -122,7 +122,7 @@ static struct generation generation_make(const struct plan *plan, const struct s
 		  or_one(plan->doors) * sizeof(struct door_name), 1 },
 		{ MAP_doors, BPF_MAP_TYPE_ARRAY, 4, or_one(plan->doors) * sizeof(struct door), 1 },
 		{ MAP_ports, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct port), PORT_COUNT },
-		{ MAP_presence, BPF_MAP_TYPE_ARRAY, 4, PRESENCE_SLOTS * sizeof(__u32), 1 },
+		{ MAP_presence, BPF_MAP_TYPE_ARRAY, 4, PRESENCE_SIZE, 1 },
 		{ MAP_grants, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct grant_bucket),
 		  or_one(plan->buckets) },
 		{ MAP_progress, BPF_MAP_TYPE_LRU_HASH, sizeof(__u64), sizeof(struct progress),
@@ -1033,7 +1033,7 @@ static void maps_that_are_shared_or_strange_are_left_alone(void **state)
 	/* Another table of who is present. */
 	new = table_make(&plan, &old);
 	close(new.g.map[MAP_presence]);
-	new.g.map[MAP_presence] = map_new(BPF_MAP_TYPE_ARRAY, 4, PRESENCE_SLOTS * sizeof(__u32), 1);
+	new.g.map[MAP_presence] = map_new(BPF_MAP_TYPE_ARRAY, 4, PRESENCE_SIZE, 1);
 	assert_int_equal(migration_begin(&m, &old.g, &new.g, NOW, &ended), -EINVAL);
 	table_free(&new);
 
