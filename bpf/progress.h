@@ -6,14 +6,14 @@
 #include "admit.h"
 
 __u32 sequence_hop(__u32 state, __u32 symbol, __u32 root);
+__u32 sequence_next(__u32 state, __u32 symbol, __u32 root);
 __u32 sequence_outlast(const struct progress *p, __u32 state, __u32 head, __u32 now, __u32 root);
 __u32 sequence_alive(const struct progress *p, __u32 state, __u32 head, __u32 now, __u32 root);
 #define STATE_HOP(a, state, symbol, root) ((void)(a), sequence_hop(state, symbol, root))
-#define STATE_NEXT(a, state, symbol, root) sequence_quick_next(state, symbol, root)
+#define STATE_NEXT(a, state, symbol, root) sequence_next(state, symbol, root)
 #define STATE_OUTLAST(a, p, state, head, now, root)                                                \
 	((void)(a), sequence_outlast(p, state, head, now, root))
 #define STATE_ALIVE(a, p, state, head, now, root) sequence_alive(p, state, head, now, root)
-static __always_inline __u32 sequence_quick_next(__u32 state, __u32 symbol, __u32 root);
 #include "sequence.h"
 
 enum { STAGES_PER_SECOND = 10, OPENINGS_PER_SECOND = 100, PROGRESS_TRIES = 8, QUOTA_TRIES = 4 };
@@ -425,15 +425,6 @@ __noinline __u32 sequence_hop(__u32 state, __u32 symbol, __u32 root)
 __noinline __u32 sequence_next(__u32 state, __u32 symbol, __u32 root)
 {
 	return state_next(NULL, state, symbol, root);
-}
-
-/* The same where no falling back is needed, which is nearly always. */
-static __always_inline __u32 sequence_quick_next(__u32 state, __u32 symbol, __u32 root)
-{
-	struct automaton a;
-	__u32 next = edges_open(&a) ? edge_next(&a, state, symbol) : 0;
-
-	return next ? next : sequence_next(state, symbol, root);
 }
 
 __noinline __u32 sequence_outlast(const struct progress *p, __u32 state, __u32 head, __u32 now,

@@ -67,6 +67,18 @@ static __always_inline __u32 edge_next(const struct automaton *a, __u32 from, __
 	return edge >> STATE_BITS == key ? edge & (STATE_MAX - 1) : 0;
 }
 
+/**
+ * state_beside() - As edge_next(), only of the edge to the state beside @from, if there is one.
+ *
+ * Of most states that is the only edge, and the number of where it leads waits for no memory.
+ */
+static __always_inline __u32 state_beside(const struct automaton *a, __u32 from, __u32 symbol)
+{
+	const struct state *s = state_at(a, from + 1);
+
+	return s && s->beside && s->symbol == symbol ? from + 1 : 0;
+}
+
 static __always_inline __u32 word_state(__u64 word)
 {
 	return word & (STATE_MAX - 1);
@@ -236,7 +248,9 @@ static __always_inline void sequence_step(const struct automaton *a, __u32 root,
 		return;
 	}
 	repeat = s->depth && s->symbol == symbol && !s->advances;
-	step->state = STATE_NEXT(a, state, symbol, root);
+	step->state = state_beside(a, state, symbol);
+	if (!step->state)
+		step->state = STATE_NEXT(a, state, symbol, root);
 	if (repeat && step->state != state) {
 		/* The latest of equal knocks counts, so a sequence begun anew has its full time. */
 		p->knock[head].time = now;

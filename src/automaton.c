@@ -183,7 +183,11 @@ static __u32 state_add(struct builder *b, struct compiled *c, __u32 parent, __u3
 {
 	__u32 i = numbering_state(b->numbering, c, parent, port);
 
-	c->state[i] = (struct state){ .symbol = b->symbol[port], .depth = depth };
+	c->state[i] = (struct state){
+		.symbol = b->symbol[port],
+		.depth = depth,
+		.beside = i == parent + 1,
+	};
 	c->path[i] = (struct path){ .parent = parent, .port = port, .used = 1 };
 	b->node[i].first = pattern;
 	if (i >= c->settings.state_count)

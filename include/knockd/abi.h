@@ -78,7 +78,8 @@ struct state {
 	__u8 match_count : 4;
 	__u8 advances : 1; /* the same knock once more would advance some sequence */
 	__u8 removed : 1;  /* no sequence begins so any more */
-	__u8 zero : 2;
+	__u8 beside : 1;   /* the state before it in the table is the one that leads here */
+	__u8 zero : 1;
 };
 
 enum match_action { MATCH_OPEN, MATCH_CLOSE };

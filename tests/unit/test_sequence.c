@@ -1356,6 +1356,27 @@ static void check_advances(const struct compiled *c, const struct patterns *all,
 	assert_int_equal(s->advances, advances);
 }
 
+/* The state beside one is its next where an edge says so too, and of no other. */
+static void check_beside(const struct compiled *c)
+{
+	struct automaton a = automaton_from(c);
+
+	for (__u32 i = 0; i < c->settings.state_count; i++) {
+		const struct state *s = &c->state[i];
+		bool in_force = s->depth && !s->removed;
+
+		if (!i)
+			assert_false(s->beside);
+		else
+			assert_int_equal(s->beside, in_force && c->path[i].parent == i - 1);
+		for (__u32 from = 0; in_force && from < c->settings.state_count; from++) {
+			__u32 to = state_beside(&a, from, s->symbol);
+
+			assert_true(!to || to == edge_next(&a, from, s->symbol));
+		}
+	}
+}
+
 /* Where the state comes from, as the next config is to know it. */
 static void check_path(const struct compiled *c, const struct pattern *of, __u32 len)
 {
@@ -1414,6 +1435,7 @@ static void check_automaton(const struct compiled *c, const struct conf *conf)
 			check_stage(c, &all, p, len);
 		}
 	}
+	check_beside(c);
 	for (__u32 i = KNOCKD_STREAMS_MAX; i < c->settings.state_count; i++) {
 		if (!seen[i])
 			assert_true(!c->state[i].depth || c->state[i].removed);
@@ -1438,8 +1460,14 @@ static void every_state_is_what_its_definition_says(void **state)
 		if (!trial_begin(t))
 			continue;
 		check_automaton(&t->compiled, &t->conf);
-		for (__u32 i = KNOCKD_STREAMS_MAX; i < t->compiled.settings.state_count; i++)
+		for (__u32 i = KNOCKD_STREAMS_MAX; i < t->compiled.settings.state_count; i++) {
+			__u32 parent = t->compiled.path[i].parent;
+
 			assert_false(t->compiled.state[i].removed);
+			/* Of a config without heritage each run has one that goes on beside it. */
+			if (parent >= KNOCKD_STREAMS_MAX)
+				assert_true(t->compiled.state[parent + 1].beside);
+		}
 		trial_end(t);
 	}
 	free(t);
