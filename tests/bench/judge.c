@@ -40,6 +40,19 @@ struct spread series_spread(const struct series *series)
 	return spread;
 }
 
+struct series series_undisturbed(const struct series *values, const struct series *beside)
+{
+	struct series undisturbed = {};
+	double best = INFINITY;
+
+	for (size_t i = 0; i < beside->count; i++)
+		best = fmin(best, beside->at[i]);
+	for (size_t i = 0; i < values->count && i < beside->count; i++)
+		if (beside->at[i] < DISTURBED * best)
+			series_add(&undisturbed, values->at[i]);
+	return undisturbed;
+}
+
 struct finding finding_make(const struct series *base, const struct series *ns, double budget)
 {
 	struct finding finding = {
@@ -51,6 +64,7 @@ struct finding finding_make(const struct series *base, const struct series *ns, 
 		series_add(&extra, ns->at[i] - base->at[i]);
 		series_add(&ratio, ns->at[i] / base->at[i]);
 	}
+	finding.rounds = extra.count;
 	finding.extra_ns = series_spread(&extra);
 	finding.ratio = series_spread(&ratio);
 	return finding;
@@ -71,6 +85,8 @@ enum verdict finding_judge(const struct finding *finding, const struct finding *
 
 	if (!finding->budget)
 		return VERDICT_NONE;
+	if (finding->rounds < ROUNDS_JUDGED || floor->rounds < ROUNDS_JUDGED)
+		return VERDICT_FEW;
 	if (finding->ratio.median <= finding->budget)
 		return VERDICT_RATIO;
 	if (finding->extra_ns.median <= allowed_ns)

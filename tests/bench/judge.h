@@ -8,8 +8,11 @@
 
 enum {
 	ROUNDS_MAX = 1000,
-	ROUNDS_JUDGED = 15, /* with fewer nothing is judged */
+	ROUNDS_JUDGED = 15, /* that nobody disturbed; what has fewer is not judged */
 };
+
+/* What is disturbed: a null program that takes so many times what it takes at its best. */
+#define DISTURBED 1.05
 
 /* On the machine of design.md section 9 the null program took this long. */
 #define DESIGN_NULL_NS 27.0
@@ -31,8 +34,19 @@ void series_add(struct series *series, double value);
 /** series_spread() - Zeroes of an empty series. */
 struct spread series_spread(const struct series *series);
 
+/**
+ * series_undisturbed() - The values of those rounds that nobody disturbed.
+ * @beside: what the null program took in the same rounds, at the same moments
+ *
+ * Guests of one host share its cores: while another one is busy all that runs here takes longer,
+ * the null program by a tenth or two, other programs by as much again as they take. What a round
+ * says then is not about the program.
+ */
+struct series series_undisturbed(const struct series *values, const struct series *beside);
+
 enum verdict {
-	VERDICT_NONE,     /* there is no budget, or there were too few rounds */
+	VERDICT_NONE,     /* there is no budget */
+	VERDICT_FEW,      /* there were too few rounds that nobody disturbed */
 	VERDICT_RATIO,    /* met, by the ratio */
 	VERDICT_NS,       /* met, by the nanoseconds alone */
 	VERDICT_NOISE,    /* missed by no more than the noise */
@@ -45,14 +59,15 @@ struct finding {
 	const char *path;
 	const char *variant; /* of the world: "64 doors"; or empty */
 	int family;
+	size_t rounds;             /* of which it was made */
 	struct spread base_ns, ns; /* of one packet */
-	struct spread extra_ns;    /* ns − base_ns, round by round */
-	struct spread ratio;       /* ns ÷ base_ns, round by round */
+	struct spread extra_ns;    /* ns − base_ns, pair by pair */
+	struct spread ratio;       /* ns ÷ base_ns, pair by pair */
 	double budget;             /* of the ratio; 0: none */
 	enum verdict verdict;
 };
 
-/** finding_make() - Hold @ns against @base, series of the same rounds. The verdict stays NONE. */
+/** finding_make() - Hold @ns against @base, one by one. The verdict stays NONE. */
 struct finding finding_make(const struct series *base, const struct series *ns, double budget);
 
 /** finding_allowed_ns() - What the budget allowed on the design's machine, beyond the null program

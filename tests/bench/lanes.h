@@ -6,13 +6,15 @@
 #ifndef KNOCKD_BENCH_LANES_H
 #define KNOCKD_BENCH_LANES_H
 
+#include <math.h>
+
 #include "judge.h"
 #include "scenes.h"
 
 enum {
-	SLICES = 9,          /* of a round; the null program and the way take turns */
-	SLICE_PACKETS = 25000,
-	KNOCK_SLICES = 96,   /* of KNOCKERS packets each */
+	SLICES = 50,         /* of a round; the null program and the way take turns */
+	SLICE_PACKETS = 2000,
+	KNOCK_SLICES = 48,   /* of KNOCKERS packets each */
 };
 
 /* Who sends. */
@@ -40,7 +42,8 @@ struct lane {
 	const struct way *way;
 	struct scene *scene;
 	int family;
-	struct series null_ns, ns;
+	struct series beside_ns, extra_ns; /* of each round: of the null program, and beyond it */
+	struct series null_ns, ns;         /* of those that nobody disturbed */
 };
 
 static inline struct frame frame_other_data(struct world *w)
@@ -137,32 +140,42 @@ static inline struct frame lane_frame(const struct lane *lane)
 }
 
 /*
- * What the way takes more than the null program, in ns: the median of the slices, since others may
- * use the CPU and its caches between and during them. @packets: how many there were in all
+ * The shortest of slices, of the null program and of what is held against it. Whoever else uses the
+ * CPU and its caches can only lengthen a slice; the shorter they are, the more of them are spared.
  */
-static inline double lane_run_plain(struct runs *r, struct lane *lane, __u64 *packets)
+struct shortest {
+	double base, tested;
+};
+
+static const struct shortest no_slice = { INFINITY, INFINITY };
+
+static inline void slice_add(struct shortest *s, double base, double tested)
+{
+	s->base = fmin(s->base, base);
+	s->tested = fmin(s->tested, tested);
+}
+
+/* Both return how many packets there were in all, and have put the shortest slices into @s. */
+static inline __u64 lane_run_plain(struct runs *r, struct lane *lane, struct shortest *s)
 {
 	struct sources sources = lane_sources(lane);
 	struct frame f = lane_frame(lane);
 	__u32 device = lane->scene->world->device;
-	struct series extra = {};
 
 	for (int i = 0; i < SLICES; i++) {
 		double base = runs_base(r, &f, device, &sources, SLICE_PACKETS);
+		double tested = runs_tested(r, &f, device, &sources, SLICE_PACKETS);
 
-		series_add(&extra, (runs_tested(r, &f, device, &sources, SLICE_PACKETS) - base) /
-			   SLICE_PACKETS);
+		slice_add(s, base / SLICE_PACKETS, tested / SLICE_PACKETS);
 	}
-	*packets = SLICES * SLICE_PACKETS;
-	return series_spread(&extra).median;
+	return SLICES * SLICE_PACKETS;
 }
 
-static inline double lane_run_knocks(struct runs *r, struct lane *lane, __u64 *packets)
+static inline __u64 lane_run_knocks(struct runs *r, struct lane *lane, struct shortest *s)
 {
 	struct sources sources = lane_sources(lane);
 	struct world *w = lane->scene->world;
 	struct frame f = frame_tcp(w->family, w->source, 40000, w->destination, 7000, SYN);
-	struct series extra = {};
 
 	for (int i = 0; i < KNOCK_SLICES; i++) {
 		double base;
@@ -170,16 +183,15 @@ static inline double lane_run_knocks(struct runs *r, struct lane *lane, __u64 *p
 		for (int knock = 0; knock < lane->way->knock; knock++)
 			sources_knock(r, w, knock, &sources);
 		base = runs_base(r, &f, w->device, &sources, KNOCKERS);
-		series_add(&extra, (sources_knock(r, w, lane->way->knock, &sources) - base) /
-			   KNOCKERS);
+		slice_add(s, base / KNOCKERS,
+			  sources_knock(r, w, lane->way->knock, &sources) / KNOCKERS);
 		knockers_forget(lane->scene);
 		/* Not each time: the first record after all were read wakes the reader, which takes
 		 * as long as many openings. */
 		if (i % (KNOCKERS_HEARD / KNOCKERS) == 0)
 			events_read(w);
 	}
-	*packets = KNOCK_SLICES * KNOCKERS;
-	return series_spread(&extra).median;
+	return KNOCK_SLICES * KNOCKERS;
 }
 
 /* That it was this way that the packets went. */
@@ -213,26 +225,35 @@ static inline void lane_check(const struct lane *lane, const __u64 *before, cons
 	}
 }
 
-/** lane_round() - Measure it once more; @null_ns is what the null program takes in this
- * round. */
-static inline void lane_round(struct runs *r, struct lane *lane, double null_ns)
+/** lane_round() - Measure it once more. */
+static inline void lane_round(struct runs *r, struct lane *lane)
 {
 	struct world *w = lane->scene->world;
-	__u64 before[REASON_COUNT], after[REASON_COUNT];
-	double extra;
-	__u64 packets;
+	__u64 before[REASON_COUNT], after[REASON_COUNT], packets;
+	struct shortest s = no_slice;
 
 	world_face(w, lane->family);
 	runs_pair(r, lane_pair(lane), w->generation.outer);
 	counters_read(w, before);
-	if (lane->way->who == WHO_KNOCKS)
-		extra = lane_run_knocks(r, lane, &packets);
-	else
-		extra = lane_run_plain(r, lane, &packets);
+	packets = lane->way->who == WHO_KNOCKS ? lane_run_knocks(r, lane, &s) :
+						 lane_run_plain(r, lane, &s);
 	counters_read(w, after);
 	lane_check(lane, before, after, packets);
-	series_add(&lane->null_ns, null_ns);
-	series_add(&lane->ns, null_ns + extra);
+	series_add(&lane->beside_ns, s.base);
+	series_add(&lane->extra_ns, s.tested - s.base);
+}
+
+/** lane_settle() - Take those rounds that nobody disturbed; @null_ns: what a null program takes
+ * without a sender. */
+static inline void lane_settle(struct lane *lane, double null_ns)
+{
+	struct series extra = series_undisturbed(&lane->extra_ns, &lane->beside_ns);
+
+	lane->null_ns = lane->ns = (struct series){};
+	for (size_t i = 0; i < extra.count; i++) {
+		series_add(&lane->null_ns, null_ns);
+		series_add(&lane->ns, null_ns + extra.at[i]);
+	}
 }
 
 #endif

@@ -16,8 +16,7 @@ bool report_judge(struct report *report)
 	for (size_t i = 0; i < report->findings; i++) {
 		struct finding *f = &report->finding[i];
 
-		f->verdict = report->rounds < ROUNDS_JUDGED ? VERDICT_NONE :
-							      finding_judge(f, &report->floor);
+		f->verdict = finding_judge(f, &report->floor);
 		missed |= f->verdict == VERDICT_MISSED;
 	}
 	for (size_t i = 0; i < report->checks; i++)
@@ -29,6 +28,7 @@ static const char *verdict_text(enum verdict verdict)
 {
 	static const char *const texts[] = {
 		[VERDICT_NONE] = "",
+		[VERDICT_FEW] = "not judged",
 		[VERDICT_RATIO] = "met",
 		[VERDICT_NS] = "met by ns",
 		[VERDICT_NOISE] = "within noise",
@@ -101,7 +101,8 @@ void report_print(const struct report *report, FILE *out)
 {
 	const struct finding *floor = &report->floor;
 
-	fprintf(out, "%zu rounds; medians, ± the median distance from them\n", report->rounds);
+	fprintf(out, "%zu rounds; of each line those that nobody disturbed, %zu at least: medians,\n"
+		"± the median distance from them\n", report->rounds, report->undisturbed);
 	fprintf(out, "null program: %.2f ns ±%.2f; another one: %+.2f ns ±%.2f against it\n",
 		floor->base_ns.median, floor->base_ns.deviation, floor->extra_ns.median,
 		floor->extra_ns.deviation);
@@ -121,8 +122,9 @@ void report_print(const struct report *report, FILE *out)
 			report->rounds < ROUNDS_JUDGED ? "" :
 			check_missed(report, check) ? "MISSED" : "met");
 	}
-	if (report->rounds < ROUNDS_JUDGED)
-		fprintf(out, "\nfewer than %d rounds: nothing was judged\n", ROUNDS_JUDGED);
+	if (report->undisturbed < ROUNDS_JUDGED)
+		fprintf(out, "\nnot judged: what has fewer than %d rounds that nobody disturbed\n",
+			ROUNDS_JUDGED);
 }
 
 /* ---- for programs; no text in here needs escaping ---- */
@@ -136,8 +138,8 @@ static void spread_json(const char *name, const struct spread *spread, FILE *out
 static const char *verdict_word(enum verdict verdict)
 {
 	static const char *const words[] = {
-		[VERDICT_NONE] = "none", [VERDICT_RATIO] = "ratio", [VERDICT_NS] = "ns",
-		[VERDICT_NOISE] = "noise", [VERDICT_MISSED] = "missed",
+		[VERDICT_NONE] = "none", [VERDICT_FEW] = "few", [VERDICT_RATIO] = "ratio",
+		[VERDICT_NS] = "ns", [VERDICT_NOISE] = "noise", [VERDICT_MISSED] = "missed",
 	};
 
 	return words[verdict];
@@ -159,8 +161,8 @@ static void finding_json(const struct finding *f, FILE *out)
 
 void report_print_json(const struct report *report, FILE *out)
 {
-	fprintf(out, "{\"rounds\": %zu, \"capabilities\": %" PRIu64 ",\n\"floor\": ",
-		report->rounds, report->capabilities);
+	fprintf(out, "{\"rounds\": %zu, \"undisturbed\": %zu, \"capabilities\": %" PRIu64
+		",\n\"floor\": ", report->rounds, report->undisturbed, report->capabilities);
 	finding_json(&report->floor, out);
 	fprintf(out, ",\n\"findings\": [");
 	for (size_t i = 0; i < report->findings; i++) {

@@ -31,7 +31,7 @@ struct limit_check {
 };
 
 struct report {
-	size_t rounds;
+	size_t rounds, undisturbed; /* of the latter everything has so many */
 	uint64_t capabilities;   /* a bit set of those that loaded the programs */
 	struct finding floor;    /* one null program against another */
 	struct finding finding[FINDINGS_MAX];

@@ -59,6 +59,34 @@ static void a_series_that_is_full_takes_no_more(void **state)
 	assert_near(series.at[ROUNDS_MAX - 1], ROUNDS_MAX - 1);
 }
 
+static void a_round_that_somebody_disturbed_does_not_count(void **state)
+{
+	struct series beside = { .at = { 7.7, 10, 7.4, 8, 7.5 }, .count = 5 };
+	struct series values = { .at = { 1, 2, 3, 4, 5, 6 }, .count = 6 };
+	struct series none = {}, kept = series_undisturbed(&values, &beside);
+
+	(void)state;
+	/* 5 % over 7.4 are 7.77. */
+	assert_int_equal(kept.count, 3);
+	assert_near(kept.at[0] + 10 * kept.at[1] + 100 * kept.at[2], 531);
+	assert_int_equal(series_undisturbed(&values, &none).count, 0);
+	assert_int_equal(series_undisturbed(&none, &beside).count, 0);
+}
+
+static void of_too_few_rounds_nothing_is_said(void **state)
+{
+	struct finding finding = finding_of(7, 100, 0, 1.10), floor = finding_of(7, 7, 0, 0);
+
+	(void)state;
+	assert_int_equal(finding.rounds, ROUNDS_JUDGED);
+	assert_int_equal(finding_judge(&finding, &floor), VERDICT_MISSED);
+	floor.rounds--;
+	assert_int_equal(finding_judge(&finding, &floor), VERDICT_FEW);
+	floor.rounds++;
+	finding.rounds--;
+	assert_int_equal(finding_judge(&finding, &floor), VERDICT_FEW);
+}
+
 static void ratios_and_differences_are_of_the_same_round(void **state)
 {
 	struct series base = { .at = { 10, 20, 40 }, .count = 3 };
@@ -102,6 +130,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_median_is_in_the_middle),
 		cmocka_unit_test(a_series_that_is_full_takes_no_more),
+		cmocka_unit_test(a_round_that_somebody_disturbed_does_not_count),
+		cmocka_unit_test(of_too_few_rounds_nothing_is_said),
 		cmocka_unit_test(ratios_and_differences_are_of_the_same_round),
 		cmocka_unit_test(a_budget_is_met_by_its_ratio_or_by_its_nanoseconds),
 		cmocka_unit_test(what_is_over_by_no_more_than_the_noise_is_not_missed),
