@@ -87,12 +87,6 @@ static __always_inline bool knock_count(const struct packet *p, struct knock *k,
 	return cleared;
 }
 
-/* knock_count() of a knock to this host. */
-__noinline int knock_count_ours(const struct packet *p, struct knock *k)
-{
-	return p && k && knock_count(p, k, 0);
-}
-
 /*
  * A packet as a knock or, with no symbol, as a stray; whether it cleared progress. Strays to a
  * socket of this host do not count, nor does anything to other hosts that are no Target.

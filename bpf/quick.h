@@ -136,7 +136,7 @@ static __always_inline int plain_knock(const struct port *port, const __u8 *tran
 	if (!plain_ours(transport, family))
 		return -1;
 	k = knock_of(&p.source, port->symbol, bpf_jiffies64());
-	knock_count_ours(&p, &k);
+	knock_count(&p, &k, 0);
 	return REASON_KNOCK;
 }
 
