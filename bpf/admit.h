@@ -52,7 +52,8 @@ static __always_inline struct source source_owner(const struct source *source)
 	struct source owner = *source;
 
 	owner.stream = 0;
-	if (source->family == 6) {
+	/* By default it is for the whole address. */
+	if (source->family == 6 && settings.grant_mask6_be[3] != ~0U) {
 		owner.word_be[0] &= settings.grant_mask6_be[0];
 		owner.word_be[1] &= settings.grant_mask6_be[1];
 		owner.word_be[2] &= settings.grant_mask6_be[2];

@@ -44,31 +44,31 @@ static __always_inline int verdict_sk_lookup(enum reason reason)
 	return reason_acts(reason) == REASON_PASS ? SK_PASS : SK_DROP;
 }
 
-/* Count a packet that a protected port refused. */
-static __always_inline void port_count(const struct port *port)
+/* Count a packet that a protected port refused; @guard: of the port, from 0. */
+static __always_inline void port_count(__u32 guard)
 {
-	__u32 key = port->guard - 1;
-	__u64 *count = bpf_map_lookup_elem(&port_counters, &key);
+	__u64 *count = bpf_map_lookup_elem(&port_counters, &guard);
 
 	if (count)
 		++*count;
 }
 
-/* Whether a report of what the port refused, the latest at @last, is due. */
+/* Whether a report of what the port refused, the latest at @last, is due. The clock begins in the
+ * billions: before the first report is long ago. */
 static __always_inline bool report_due(__u64 last, __u64 now)
 {
-	return !last || now - last >= 60 * settings.second;
+	return now - last >= 60 * settings.second;
 }
 
 /** port_refused_quietly() - As port_refused(), unless there is a report to make; whether not. */
 static __always_inline bool port_refused_quietly(const struct port *port, __u64 now)
 {
-	__u32 key = port->guard - 1;
-	const __u64 *last = bpf_map_lookup_elem(&port_reports, &key);
+	__u32 guard = port->guard - 1;
+	const __u64 *last = bpf_map_lookup_elem(&port_reports, &guard);
 
 	if (!last || report_due(*(const volatile __u64 *)last, now))
 		return false;
-	port_count(port);
+	port_count(guard);
 	return true;
 }
 
@@ -80,12 +80,12 @@ static __always_inline void port_refused(const struct port *port, const struct s
 					 enum proto proto, __u16 number, enum reason reason,
 					 __u64 now)
 {
-	__u32 key = port->guard - 1;
-	__u64 *report = bpf_map_lookup_elem(&port_reports, &key);
+	__u32 guard = port->guard - 1;
+	__u64 *report = bpf_map_lookup_elem(&port_reports, &guard);
 	struct event *event;
 	__u64 last;
 
-	port_count(port);
+	port_count(guard);
 	if (!report)
 		return;
 	last = *(volatile __u64 *)report;
