@@ -68,9 +68,7 @@ static __always_inline bool flags_knock(enum proto proto, __u8 flags, __u16 fami
 /* Whether the address may be one of this host. */
 static __always_inline bool address_maybe_ours(const __be32 word_be[4])
 {
-	__u32 bit = address_bit(word_be);
-
-	return surroundings.ours[bit / 64 % 64] >> bit % 64 & 1;
+	return surroundings.ours[address_place(word_be)];
 }
 
 /* Whether @source, of stream 0, is an address of this host. */

@@ -29,11 +29,8 @@ static int surroundings_set(const struct generation *g, const struct devices *de
 			guarded_look(&now, guarded->at[i], &ip);
 	for (size_t i = 0; i < devices->count && !now.stacked; i++)
 		now.stacked = devices->at[i].stacked;
-	for (size_t i = 0; i < devices->address_count; i++) {
-		__u32 bit = address_bit(devices->address[i].word_be);
-
-		now.ours[bit / 64] |= 1ULL << bit % 64;
-	}
+	for (size_t i = 0; i < devices->address_count; i++)
+		now.ours[address_place(devices->address[i].word_be)] = 1;
 	return bpf_map_update_elem(g->map[MAP_surroundings], &key, &now, BPF_ANY) ? -errno : 0;
 }
 

@@ -91,12 +91,12 @@ static bool source_ours(const struct world *w, const struct packet *p)
 /* As the program's filter has it: it may know an address that is not ours, never the reverse. */
 static bool destination_known(const struct world *w, const struct packet *p)
 {
-	__u32 bit = address_bit(p->destination_be), key = 0;
 	struct surroundings around;
+	__u32 key = 0;
 
 	assert_int_equal(0, bpf_map_lookup_elem(w->generation.map[MAP_surroundings], &key,
 						&around));
-	return around.ours[bit / 64] >> bit % 64 & 1;
+	return around.ours[address_place(p->destination_be)];
 }
 
 /* Not to this host, as far as the outer door can tell: no knock, and no port that it guards. */

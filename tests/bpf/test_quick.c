@@ -173,7 +173,7 @@ static void mistaken_find(char *text, size_t size, int family)
 			 i & 255);
 		memset(word, 0, sizeof(word));
 		address_read((uint8_t *)word, text, family);
-	} while (address_bit(word) != address_bit(host) && ++i < 65536);
+	} while (address_place(word) != address_place(host) && ++i < 65536);
 	assert_true(i < 65536);
 }
 
