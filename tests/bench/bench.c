@@ -64,7 +64,11 @@ static int scenes_wanted(const struct options *o)
 
 static bool way_wanted(const struct options *o, const struct way *way)
 {
-	return !o->only || strstr(way->name, o->only);
+	const struct way *last = &ways[WAYS - 1];
+
+	/* What is measured of random sources is added to what one source takes. */
+	return !o->only || strstr(way->name, o->only) ||
+	       (way < last && way[1].who == WHO_RANDOM && strstr(way[1].name, o->only));
 }
 
 static void lanes_make(struct bench *b, const struct options *o)
@@ -116,13 +120,26 @@ static void scene_enter(struct scene *scene)
 	inner_on(scene->world);
 }
 
-static void bench_round(struct bench *b)
+/* @all: also of the ways that need no more. */
+static void bench_round(struct bench *b, bool all)
 {
 	null_round(b);
 	for (size_t i = 0; i < b->lanes; i++) {
+		if (!all && b->lane[i].ns.count >= ROUNDS_JUDGED)
+			continue;
 		scene_enter(b->lane[i].scene);
 		lane_round(&b->runs, &b->lane[i]);
 	}
+}
+
+static const struct lane *lane_find(const struct bench *b, const struct scene *scene,
+				    const struct way *way, int family)
+{
+	for (size_t i = 0; i < b->lanes; i++)
+		if (b->lane[i].scene == scene && b->lane[i].way == way &&
+		    b->lane[i].family == family)
+			return &b->lane[i];
+	return NULL;
 }
 
 /* Take the rounds that nobody disturbed; how many everything has at least. */
@@ -134,37 +151,31 @@ static size_t bench_settle(struct bench *b, struct finding *floor)
 
 	*floor = finding_make(&null, &again, 0);
 	for (size_t i = 0; i < b->lanes; i++) {
-		lane_settle(&b->lane[i], floor->base_ns.median);
-		if (b->lane[i].ns.count < least)
-			least = b->lane[i].ns.count;
+		struct lane *lane = &b->lane[i];
+		bool random = lane->way->who == WHO_RANDOM;
+
+		lane_settle(lane, floor->base_ns.median, !random ? NULL :
+			    lane_find(b, lane->scene, lane->way - 1, lane->family));
+		if (lane->ns.count < least)
+			least = lane->ns.count;
 	}
 	return least;
 }
 
-/* While others disturb there are more rounds, up to a limit. */
+/* While others disturb there are more rounds, of what still wants them and up to a limit. */
 static void bench_rounds(struct bench *b, unsigned int rounds, struct report *report)
 {
 	bool judged = rounds >= ROUNDS_JUDGED;
 
 	for (size_t i = 0; i < rounds ||
 	     (judged && report->undisturbed < ROUNDS_JUDGED && i < ROUNDS_LONGER * rounds); i++) {
-		bench_round(b);
+		bench_round(b, i < rounds);
 		report->undisturbed = bench_settle(b, &report->floor);
 		report->rounds = i + 1;
 	}
 }
 
 /* ---- findings ---- */
-
-static const struct lane *lane_find(const struct bench *b, const struct scene *scene,
-				    const struct way *way, int family)
-{
-	for (size_t i = 0; i < b->lanes; i++)
-		if (b->lane[i].scene == scene && b->lane[i].way == way &&
-		    b->lane[i].family == family)
-			return &b->lane[i];
-	return NULL;
-}
 
 static void finding_add(struct report *report, const char *table, const struct lane *lane,
 			const struct series *base, double budget, int family)

@@ -42,13 +42,16 @@ struct spread series_spread(const struct series *series)
 
 struct series series_undisturbed(const struct series *values, const struct series *beside)
 {
-	struct series undisturbed = {};
-	double best = INFINITY;
+	struct series undisturbed = {}, sorted = *beside;
+	size_t third = beside->count < BEST_ROUND ? beside->count : BEST_ROUND;
+	double best;
 
-	for (size_t i = 0; i < beside->count; i++)
-		best = fmin(best, beside->at[i]);
+	if (!third)
+		return undisturbed;
+	qsort(sorted.at, sorted.count, sizeof(*sorted.at), number_compare);
+	best = sorted.at[third - 1];
 	for (size_t i = 0; i < values->count && i < beside->count; i++)
-		if (beside->at[i] < DISTURBED * best)
+		if (beside->at[i] < DISTURBED * best && beside->at[i] > best / DISTURBED)
 			series_add(&undisturbed, values->at[i]);
 	return undisturbed;
 }

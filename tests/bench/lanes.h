@@ -20,7 +20,7 @@ enum {
 /* Who sends. */
 enum who {
 	WHO_ONE,     /* the same source each time */
-	WHO_RANDOM,  /* any source at all */
+	WHO_RANDOM,  /* any source at all; the way before is the same of one source */
 	WHO_GRANTED, /* those with a grant, in random order; where there is one, that one */
 	WHO_FLOWS,   /* the same of those with a flow */
 	WHO_KNOCKS,  /* each of KNOCKERS once, and again after they were forgotten */
@@ -42,8 +42,10 @@ struct lane {
 	const struct way *way;
 	struct scene *scene;
 	int family;
-	struct series beside_ns, extra_ns; /* of each round: of the null program, and beyond it */
-	struct series null_ns, ns;         /* of those that nobody disturbed */
+	/* Of each round: what ran beside the way, and what the way took more. That is the null
+	 * program or, for random sources, the same way with one source. */
+	struct series beside_ns, extra_ns;
+	struct series null_ns, ns; /* of those that nobody disturbed */
 };
 
 static inline struct frame frame_other_data(struct world *w)
@@ -81,17 +83,19 @@ static const struct way ways[] = {
 	  REASON_OTHER, false, false },
 	{ "other traffic, SYN, pass", 1.25, WHO_ONE, frame_other_syn, 0,
 	  REASON_OTHER, false, false },
-	{ "other traffic, UDP, pass", 1.25, WHO_ONE, frame_other_udp, 0,
-	  REASON_OTHER, false, false },
 	{ "other traffic, SYN, random sources, pass", 0, WHO_RANDOM, frame_other_syn, 0,
 	  REASON_OTHER, false, false },
-	{ "SYN flood, random sources, drop", 1.30, WHO_RANDOM, frame_syn, 0,
-	  REASON_CLOSED, false, true },
+	{ "other traffic, UDP, pass", 1.25, WHO_ONE, frame_other_udp, 0,
+	  REASON_OTHER, false, false },
 	{ "SYN flood, one source, drop", 0, WHO_ONE, frame_syn, 0,
+	  REASON_CLOSED, false, true },
+	{ "SYN flood, random sources, drop", 1.30, WHO_RANDOM, frame_syn, 0,
 	  REASON_CLOSED, false, true },
 	{ "ACK flood without a socket, drop", 4.0, WHO_ONE, frame_ack, 0,
 	  REASON_CLOSED, false, true },
 	{ "ACK flood, random sources, drop", 0, WHO_RANDOM, frame_ack, 0,
+	  REASON_CLOSED, false, true },
+	{ "UDP flood, one source, drop", 0, WHO_ONE, flow_frame, 0,
 	  REASON_CLOSED, false, true },
 	{ "UDP flood, random sources, drop", 0, WHO_RANDOM, flow_frame, 0,
 	  REASON_CLOSED, false, true },
@@ -155,7 +159,7 @@ static inline void slice_add(struct shortest *s, double base, double tested)
 	s->tested = fmin(s->tested, tested);
 }
 
-/* Both return how many packets there were in all, and have put the shortest slices into @s. */
+/* These return how many packets there were in all, and have put the shortest slices into @s. */
 static inline __u64 lane_run_plain(struct runs *r, struct lane *lane, struct shortest *s)
 {
 	struct sources sources = lane_sources(lane);
@@ -169,6 +173,23 @@ static inline __u64 lane_run_plain(struct runs *r, struct lane *lane, struct sho
 		slice_add(s, base / SLICE_PACKETS, tested / SLICE_PACKETS);
 	}
 	return SLICES * SLICE_PACKETS;
+}
+
+/* What it takes more that the sources are random: against one source, from the same sender. */
+static inline __u64 lane_run_random(struct runs *r, struct lane *lane, struct shortest *s)
+{
+	const struct sources one = { .first = SOURCE_ONE, .count = 1 };
+	struct sources sources = lane_sources(lane);
+	struct frame f = lane_frame(lane);
+	__u32 device = lane->scene->world->device;
+
+	for (int i = 0; i < SLICES; i++) {
+		double base = runs_tested(r, &f, device, &one, SLICE_PACKETS);
+		double tested = runs_tested(r, &f, device, &sources, SLICE_PACKETS);
+
+		slice_add(s, base / SLICE_PACKETS, tested / SLICE_PACKETS);
+	}
+	return 2 * SLICES * SLICE_PACKETS;
 }
 
 static inline __u64 lane_run_knocks(struct runs *r, struct lane *lane, struct shortest *s)
@@ -225,6 +246,18 @@ static inline void lane_check(const struct lane *lane, const __u64 *before, cons
 	}
 }
 
+static inline __u64 lane_run(struct runs *r, struct lane *lane, struct shortest *s)
+{
+	switch (lane->way->who) {
+	case WHO_RANDOM:
+		return lane_run_random(r, lane, s);
+	case WHO_KNOCKS:
+		return lane_run_knocks(r, lane, s);
+	default:
+		return lane_run_plain(r, lane, s);
+	}
+}
+
 /** lane_round() - Measure it once more. */
 static inline void lane_round(struct runs *r, struct lane *lane)
 {
@@ -235,24 +268,32 @@ static inline void lane_round(struct runs *r, struct lane *lane)
 	world_face(w, lane->family);
 	runs_pair(r, lane_pair(lane), w->generation.outer);
 	counters_read(w, before);
-	packets = lane->way->who == WHO_KNOCKS ? lane_run_knocks(r, lane, &s) :
-						 lane_run_plain(r, lane, &s);
+	packets = lane_run(r, lane, &s);
 	counters_read(w, after);
 	lane_check(lane, before, after, packets);
 	series_add(&lane->beside_ns, s.base);
 	series_add(&lane->extra_ns, s.tested - s.base);
 }
 
-/** lane_settle() - Take those rounds that nobody disturbed; @null_ns: what a null program takes
- * without a sender. */
-static inline void lane_settle(struct lane *lane, double null_ns)
+/**
+ * lane_settle() - Take those rounds that nobody disturbed.
+ * @null_ns: what a null program takes without a sender
+ * @of_one: the same way of one source, where sources are random
+ */
+static inline void lane_settle(struct lane *lane, double null_ns, const struct lane *of_one)
 {
 	struct series extra = series_undisturbed(&lane->extra_ns, &lane->beside_ns);
+	double before = null_ns;
 
+	if (of_one) {
+		struct series one = series_undisturbed(&of_one->extra_ns, &of_one->beside_ns);
+
+		before += series_spread(&one).median;
+	}
 	lane->null_ns = lane->ns = (struct series){};
 	for (size_t i = 0; i < extra.count; i++) {
 		series_add(&lane->null_ns, null_ns);
-		series_add(&lane->ns, null_ns + extra.at[i]);
+		series_add(&lane->ns, before + extra.at[i]);
 	}
 }
 

@@ -3,8 +3,8 @@
  * Timed runs of XDP programs, with sources that stay or change.
  *
  * What BPF_PROG_TEST_RUN itself returns is whole nanoseconds, and a null program takes seven. So
- * the time is that of this thread on its CPU, around the call, over many repetitions: it stands
- * still while others run.
+ * the time is taken around the call, over many repetitions. The time of this thread alone would
+ * not do: in a guest it lacks what the host took away, by what the host told of late.
  *
  * The kernel calls XDP programs through a dispatcher, code that it writes anew whenever one is
  * attached for the first time or detached for the last, and also around each BPF_PROG_TEST_RUN of
@@ -13,10 +13,13 @@
  *
  * BPF_PROG_TEST_RUN repeats one packet. Where the source must change with each repetition a sender
  * (sender.bpf.c) writes it into the packet and goes on to the program by a tail call, which the
- * kernel makes one jump. What the sender takes is measured in the same way, with the null program
- * behind it, and taken off. With a sender that always writes the same source, ways that also were
- * measured without one came out 1 ns longer (of 12 and 21), never shorter: what is random seems
- * slower by that, not faster. A run for each source would have cost a system call for each.
+ * kernel makes one jump. A run for each source would have cost a system call for each.
+ *
+ * What the sender takes is measured with the null program behind it, and taken off. That is too
+ * little: the null program leaves the CPU room to do a part of the sender's work beside it, other
+ * programs do not. With one and the same source each time, ways that were measured without a sender
+ * too came out 1.5 ns longer. For random sources there is a better way (lane_run_random()); what
+ * knocks take includes it.
  */
 #ifndef KNOCKD_BENCH_RUNS_H
 #define KNOCKD_BENCH_RUNS_H
@@ -131,11 +134,11 @@ static inline void runs_pair(struct runs *r, enum pair pair, int program)
 	r->program = program;
 }
 
-static inline double thread_ns(void)
+static inline double clock_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
@@ -144,10 +147,10 @@ static inline double program_run(int program, const struct frame *f, __u32 devic
 	struct xdp_md md = { .data_end = f->len, .ingress_ifindex = device };
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = f->bytes, .data_size_in = f->len,
 		    .ctx_in = &md, .ctx_size_in = sizeof(md), .repeat = repeat);
-	double begin = thread_ns();
+	double begin = clock_ns();
 
 	must(!bpf_prog_test_run_opts(program, &options), "cannot run a program");
-	return thread_ns() - begin;
+	return clock_ns() - begin;
 }
 
 static inline void rule_set(struct sender_bpf *skel, const struct sources *s)

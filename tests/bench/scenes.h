@@ -11,6 +11,7 @@
 #include "runs.h"
 
 enum {
+	SOURCE_ONE = 0x0a200001,       /* 10.32.0.1, or the end of an IPv6 address */
 	SOURCES_GRANTED = 0x0a400000,  /* 10.64.0.0 and on, or the end of an IPv6 address */
 	SOURCES_KNOCKING = 0x0a800000,
 	KNOCKERS = 256,                /* as many knock one after the other */
