@@ -101,8 +101,8 @@ void report_print(const struct report *report, FILE *out)
 {
 	const struct finding *floor = &report->floor;
 
-	fprintf(out, "%zu rounds; of each line those that nobody disturbed, %zu at least: medians,\n"
-		"± the median distance from them\n", report->rounds, report->undisturbed);
+	fprintf(out, "%zu rounds; of each line those that nobody disturbed, %zu at least\n"
+		"medians, ± the median distance from them\n", report->rounds, report->undisturbed);
 	fprintf(out, "null program: %.2f ns ±%.2f; another one: %+.2f ns ±%.2f against it\n",
 		floor->base_ns.median, floor->base_ns.deviation, floor->extra_ns.median,
 		floor->extra_ns.deviation);

@@ -153,14 +153,16 @@ static inline double program_run(int program, const struct frame *f, __u32 devic
 	return clock_ns() - begin;
 }
 
+/* Random sources are others each time: none may be in a cache since the time before. */
 static inline void rule_set(struct sender_bpf *skel, const struct sources *s)
 {
+	static __u64 start;
+
 	skel->bss->rule.multiplier = s->random ? 6364136223846793005 : 1;
 	skel->bss->rule.increment = s->random ? 1442695040888963407 : 1ULL << 32;
 	skel->bss->rule.mask = s->count - 1;
 	skel->bss->rule.base = s->first;
-	if (!s->random)
-		skel->bss->rule.state = ~0U * (1ULL << 32);
+	skel->bss->rule.state = s->random ? start += 0x9e3779b97f4a7c15 : ~0U * (1ULL << 32);
 }
 
 /** runs_base(), runs_tested() - Nanoseconds of @repeat runs of the one and the other program of the
