@@ -25,6 +25,7 @@ enum { QUOTA = 32 };
 static const struct setup two_doors = { .conf = OPTIONS SSH MAIL };
 static const struct setup outer_alone = { .conf = OPTIONS SSH MAIL, .alone = true };
 static const struct setup networks = { .conf = OPTIONS "\tGrant_Prefix6 = 64\n" SSH MAIL };
+static const struct setup small_networks = { .conf = OPTIONS "\tGrant_Prefix6 = 124\n" SSH MAIL };
 
 static const struct setup until_closed = { .conf = OPTIONS
 	"[ssh]\n"
@@ -493,6 +494,15 @@ static void with_a_prefix_the_network_is_granted(struct world *w)
 	port_closed(w, 22);
 }
 
+static void with_a_long_prefix_a_few_are_granted(struct world *w)
+{
+	knock_opens(w, "7000,8000");
+	w->source = w->a->neighbour;
+	port_open(w, 22);
+	w->source = "2001:db8:77::87";
+	port_closed(w, 22);
+}
+
 static void with_a_prefix_the_network_still_knocks_one_by_one(struct world *w)
 {
 	knock_noting(w, "7000", 0);
@@ -626,6 +636,8 @@ static const struct fixture fixtures[] = {
 	  .run = only_the_address_itself_is_granted },
 	{ "with Grant_Prefix6 an IPv6 network is granted", &networks,
 	  .run = with_a_prefix_the_network_is_granted },
+	{ "with a Grant_Prefix6 of 124 bits sixteen addresses are granted", &small_networks,
+	  .run = with_a_long_prefix_a_few_are_granted, .only = 6 },
 	{ "with Grant_Prefix6 each address still knocks for itself", &networks,
 	  .run = with_a_prefix_the_network_still_knocks_one_by_one },
 	{ "with Grant_Prefix6 any address may renew and close", &networks,

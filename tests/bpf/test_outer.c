@@ -503,7 +503,7 @@ static void only_the_first_refused_packet_in_a_minute_is_told(struct world *w)
 	events_read(w);
 	assert_int_equal(0, w->events);
 
-	time_pass(w, 2);
+	time_pass(w, 1);
 	port_closed(w, 22);
 	events_read(w);
 	assert_int_equal(1, w->events);
