@@ -94,19 +94,18 @@ static void null_round(struct bench *b)
 {
 	const struct sources one = { .count = 1 };
 	struct world *w = scenes[SCENE_PLAIN].world;
-	struct shortest s = no_slice;
+	struct slices s = {};
 	struct frame f;
 
 	world_face(w, 4);
 	f = frame_syn(w);
 	runs_pair(&b->runs, PAIR_PLAIN, bpf_program__fd(b->runs.base->progs.null_again));
 	for (int i = 0; i < SLICES; i++) {
-		double base = runs_base(&b->runs, &f, w->device, &one, SLICE_PACKETS);
-
-		slice_add(&s, base, runs_tested(&b->runs, &f, w->device, &one, SLICE_PACKETS));
+		series_add(&s.base, runs_base(&b->runs, &f, w->device, &one, SLICE_PACKETS));
+		series_add(&s.tested, runs_tested(&b->runs, &f, w->device, &one, SLICE_PACKETS));
 	}
-	series_add(&b->null, s.base / SLICE_PACKETS);
-	series_add(&b->null_again, s.tested / SLICE_PACKETS);
+	series_add(&b->null, series_spread(&s.base).median / SLICE_PACKETS);
+	series_add(&b->null_again, series_spread(&s.tested).median / SLICE_PACKETS);
 }
 
 /* As in a daemon's life, the inner door stands while the outer one asks for sockets. */
@@ -239,6 +238,7 @@ static void check_add(struct report *report, const char *name, const char *unit,
 #define TARGET(address) "[t]\nTarget = " address "\nSequence = 1,2\nOpen = 22\n"
 static struct setup crowded = {
 	.conf = "[options]\nInterface = door0\nClosed = reset\nTrust = 10.0.0.0/8\n"
+		"Grant_Prefix6 = 64\n"
 		"[a]\nSequence = 7000,8000,1:icmp\nOpen = 22,60:udp\nConnections = 3\n"
 		TARGET("203.0.113.9") TARGET("203.0.113.10") TARGET("203.0.113.11")
 		TARGET("203.0.113.12") TARGET("203.0.113.13") TARGET("2001:db8:3::9")

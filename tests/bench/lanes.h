@@ -6,14 +6,12 @@
 #ifndef KNOCKD_BENCH_LANES_H
 #define KNOCKD_BENCH_LANES_H
 
-#include <math.h>
-
 #include "judge.h"
 #include "scenes.h"
 
 enum {
-	SLICES = 50,         /* of a round; the null program and the way take turns */
-	SLICE_PACKETS = 2000,
+	SLICES = 25,         /* of a round; the null program and the way take turns */
+	SLICE_PACKETS = 4000,
 	KNOCK_SLICES = 48,   /* of KNOCKERS packets each */
 };
 
@@ -144,39 +142,29 @@ static inline struct frame lane_frame(const struct lane *lane)
 }
 
 /*
- * The shortest of slices, of the null program and of what is held against it. Whoever else uses the
- * CPU and its caches can only lengthen a slice; the shorter they are, the more of them are spared.
+ * Slices of one round: of the null program, and of what is held against it. Their medians count. So
+ * what comes once in SLICE_PACKETS packets or oftener is measured, what is rarer is not.
  */
-struct shortest {
-	double base, tested;
+struct slices {
+	struct series base, tested;
 };
 
-static const struct shortest no_slice = { INFINITY, INFINITY };
-
-static inline void slice_add(struct shortest *s, double base, double tested)
-{
-	s->base = fmin(s->base, base);
-	s->tested = fmin(s->tested, tested);
-}
-
-/* These return how many packets there were in all, and have put the shortest slices into @s. */
-static inline __u64 lane_run_plain(struct runs *r, struct lane *lane, struct shortest *s)
+/* These return how many packets there were in all, and have added the slices to @s. */
+static inline __u64 lane_run_plain(struct runs *r, struct lane *lane, struct slices *s)
 {
 	struct sources sources = lane_sources(lane);
 	struct frame f = lane_frame(lane);
 	__u32 device = lane->scene->world->device;
 
 	for (int i = 0; i < SLICES; i++) {
-		double base = runs_base(r, &f, device, &sources, SLICE_PACKETS);
-		double tested = runs_tested(r, &f, device, &sources, SLICE_PACKETS);
-
-		slice_add(s, base / SLICE_PACKETS, tested / SLICE_PACKETS);
+		series_add(&s->base, runs_base(r, &f, device, &sources, SLICE_PACKETS));
+		series_add(&s->tested, runs_tested(r, &f, device, &sources, SLICE_PACKETS));
 	}
 	return SLICES * SLICE_PACKETS;
 }
 
 /* What it takes more that the sources are random: against one source, from the same sender. */
-static inline __u64 lane_run_random(struct runs *r, struct lane *lane, struct shortest *s)
+static inline __u64 lane_run_random(struct runs *r, struct lane *lane, struct slices *s)
 {
 	const struct sources one = { .first = SOURCE_ONE, .count = 1 };
 	struct sources sources = lane_sources(lane);
@@ -184,28 +172,23 @@ static inline __u64 lane_run_random(struct runs *r, struct lane *lane, struct sh
 	__u32 device = lane->scene->world->device;
 
 	for (int i = 0; i < SLICES; i++) {
-		double base = runs_tested(r, &f, device, &one, SLICE_PACKETS);
-		double tested = runs_tested(r, &f, device, &sources, SLICE_PACKETS);
-
-		slice_add(s, base / SLICE_PACKETS, tested / SLICE_PACKETS);
+		series_add(&s->base, runs_tested(r, &f, device, &one, SLICE_PACKETS));
+		series_add(&s->tested, runs_tested(r, &f, device, &sources, SLICE_PACKETS));
 	}
-	return 2 * SLICES * SLICE_PACKETS;
+	return SLICES * SLICE_PACKETS;
 }
 
-static inline __u64 lane_run_knocks(struct runs *r, struct lane *lane, struct shortest *s)
+static inline __u64 lane_run_knocks(struct runs *r, struct lane *lane, struct slices *s)
 {
 	struct sources sources = lane_sources(lane);
 	struct world *w = lane->scene->world;
 	struct frame f = frame_tcp(w->family, w->source, 40000, w->destination, 7000, SYN);
 
 	for (int i = 0; i < KNOCK_SLICES; i++) {
-		double base;
-
 		for (int knock = 0; knock < lane->way->knock; knock++)
 			sources_knock(r, w, knock, &sources);
-		base = runs_base(r, &f, w->device, &sources, KNOCKERS);
-		slice_add(s, base / KNOCKERS,
-			  sources_knock(r, w, lane->way->knock, &sources) / KNOCKERS);
+		series_add(&s->base, runs_base(r, &f, w->device, &sources, KNOCKERS));
+		series_add(&s->tested, sources_knock(r, w, lane->way->knock, &sources));
 		knockers_forget(lane->scene);
 		/* Not each time: the first record after all were read wakes the reader, which takes
 		 * as long as many openings. */
@@ -246,7 +229,7 @@ static inline void lane_check(const struct lane *lane, const __u64 *before, cons
 	}
 }
 
-static inline __u64 lane_run(struct runs *r, struct lane *lane, struct shortest *s)
+static inline __u64 lane_run(struct runs *r, struct lane *lane, struct slices *s)
 {
 	switch (lane->way->who) {
 	case WHO_RANDOM:
@@ -263,16 +246,21 @@ static inline void lane_round(struct runs *r, struct lane *lane)
 {
 	struct world *w = lane->scene->world;
 	__u64 before[REASON_COUNT], after[REASON_COUNT], packets;
-	struct shortest s = no_slice;
+	bool random = lane->way->who == WHO_RANDOM;
+	struct slices s = {};
+	double base;
 
 	world_face(w, lane->family);
 	runs_pair(r, lane_pair(lane), w->generation.outer);
 	counters_read(w, before);
 	packets = lane_run(r, lane, &s);
 	counters_read(w, after);
-	lane_check(lane, before, after, packets);
-	series_add(&lane->beside_ns, s.base);
-	series_add(&lane->extra_ns, s.tested - s.base);
+	/* Of random sources what stands beside them are the same packets. */
+	lane_check(lane, before, after, random ? 2 * packets : packets);
+	packets /= s.base.count;
+	base = series_spread(&s.base).median;
+	series_add(&lane->beside_ns, base / packets);
+	series_add(&lane->extra_ns, (series_spread(&s.tested).median - base) / packets);
 }
 
 /**
@@ -282,18 +270,14 @@ static inline void lane_round(struct runs *r, struct lane *lane)
  */
 static inline void lane_settle(struct lane *lane, double null_ns, const struct lane *of_one)
 {
-	struct series extra = series_undisturbed(&lane->extra_ns, &lane->beside_ns);
-	double before = null_ns;
+	struct series extra = series_undisturbed(&lane->extra_ns, &lane->beside_ns), one = extra;
 
-	if (of_one) {
-		struct series one = series_undisturbed(&of_one->extra_ns, &of_one->beside_ns);
-
-		before += series_spread(&one).median;
-	}
+	if (of_one)
+		one = series_undisturbed(&of_one->extra_ns, &of_one->beside_ns);
 	lane->null_ns = lane->ns = (struct series){};
-	for (size_t i = 0; i < extra.count; i++) {
+	for (size_t i = 0; i < extra.count && i < one.count; i++) {
 		series_add(&lane->null_ns, null_ns);
-		series_add(&lane->ns, before + extra.at[i]);
+		series_add(&lane->ns, null_ns + extra.at[i] + (of_one ? one.at[i] : 0));
 	}
 }
 
