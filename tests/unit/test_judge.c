@@ -64,11 +64,16 @@ static void a_round_that_somebody_disturbed_does_not_count(void **state)
 	struct series beside = { .at = { 7.7, 10, 3, 8, 7.4, 7.3 }, .count = 6 };
 	struct series values = { .at = { 1, 2, 3, 4, 5, 6, 7 }, .count = 7 };
 	struct series none = {}, kept = series_undisturbed(&values, &beside);
+	struct series two = { .at = { 7.4, 9 }, .count = 2 };
 
 	(void)state;
 	/* The third shortest is 7.4, 5 % more 7.77. What was far shorter was measured wrong. */
 	assert_int_equal(kept.count, 3);
 	assert_near(kept.at[0] + 10 * kept.at[1] + 100 * kept.at[2], 651);
+	/* Of two the longer one is the best there is, and the other too far from it. */
+	kept = series_undisturbed(&values, &two);
+	assert_int_equal(kept.count, 1);
+	assert_near(kept.at[0], 2);
 	assert_int_equal(series_undisturbed(&values, &none).count, 0);
 	assert_int_equal(series_undisturbed(&none, &beside).count, 0);
 }
@@ -99,6 +104,12 @@ static void ratios_and_differences_are_of_the_same_round(void **state)
 	assert_near(finding.extra_ns.median, 2);
 	assert_near(finding.base_ns.median, 20);
 	assert_near(finding.ns.median, 22);
+	assert_int_equal(finding.rounds, 3);
+	base.count = 2;
+	assert_int_equal(finding_make(&base, &ns, 0).rounds, 2);
+	base.count = 3;
+	ns.count = 1;
+	assert_int_equal(finding_make(&base, &ns, 0).rounds, 1);
 }
 
 static void a_budget_is_met_by_its_ratio_or_by_its_nanoseconds(void **state)
