@@ -53,8 +53,8 @@ static __always_inline void port_count(__u32 guard)
 		++*count;
 }
 
-/* Whether a report of what the port refused, the latest at @last, is due. The clock begins in the
- * billions: before the first report is long ago. */
+/* Whether a report of what the port refused, the latest at @last, is due. Where there was none that
+ * is 0, which is long ago: the clock begins in the billions. */
 static __always_inline bool report_due(__u64 last, __u64 now)
 {
 	return now - last >= 60 * settings.second;

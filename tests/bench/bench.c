@@ -100,10 +100,7 @@ static void null_round(struct bench *b)
 	world_face(w, 4);
 	f = frame_syn(w);
 	runs_pair(&b->runs, PAIR_PLAIN, bpf_program__fd(b->runs.base->progs.null_again));
-	for (int i = 0; i < SLICES; i++) {
-		series_add(&s.base, runs_base(&b->runs, &f, w->device, &one, SLICE_PACKETS));
-		series_add(&s.tested, runs_tested(&b->runs, &f, w->device, &one, SLICE_PACKETS));
-	}
+	slices_take(&s, &b->runs, &f, w->device, NULL, &one);
 	series_add(&b->null, series_spread(&s.base).median / SLICE_PACKETS);
 	series_add(&b->null_again, series_spread(&s.tested).median / SLICE_PACKETS);
 }

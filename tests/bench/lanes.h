@@ -149,33 +149,33 @@ struct slices {
 	struct series base, tested;
 };
 
-/* These return how many packets there were in all, and have added the slices to @s. */
-static inline __u64 lane_run_plain(struct runs *r, struct lane *lane, struct slices *s)
+/**
+ * slices_take() - A round's slices of one packet over and over.
+ * @beside: NULL, or of what sources; then the program is held against itself
+ */
+static inline void slices_take(struct slices *s, struct runs *r, const struct frame *f,
+			       __u32 device, const struct sources *beside,
+			       const struct sources *sources)
 {
-	struct sources sources = lane_sources(lane);
-	struct frame f = lane_frame(lane);
-	__u32 device = lane->scene->world->device;
-
 	for (int i = 0; i < SLICES; i++) {
-		series_add(&s->base, runs_base(r, &f, device, &sources, SLICE_PACKETS));
-		series_add(&s->tested, runs_tested(r, &f, device, &sources, SLICE_PACKETS));
+		series_add(&s->base,
+			   beside ? runs_tested(r, f, device, beside, SLICE_PACKETS) :
+				    runs_base(r, f, device, sources, SLICE_PACKETS));
+		series_add(&s->tested, runs_tested(r, f, device, sources, SLICE_PACKETS));
 	}
-	return SLICES * SLICE_PACKETS;
 }
 
-/* What it takes more that the sources are random: against one source, from the same sender. */
-static inline __u64 lane_run_random(struct runs *r, struct lane *lane, struct slices *s)
+/* These return how many packets a slice has. Random sources are held against one, from the same
+ * sender: what is measured is how much more they take. */
+static inline __u64 lane_run_plain(struct runs *r, struct lane *lane, struct slices *s)
 {
 	const struct sources one = { .first = SOURCE_ONE, .count = 1 };
 	struct sources sources = lane_sources(lane);
 	struct frame f = lane_frame(lane);
-	__u32 device = lane->scene->world->device;
 
-	for (int i = 0; i < SLICES; i++) {
-		series_add(&s->base, runs_tested(r, &f, device, &one, SLICE_PACKETS));
-		series_add(&s->tested, runs_tested(r, &f, device, &sources, SLICE_PACKETS));
-	}
-	return SLICES * SLICE_PACKETS;
+	slices_take(s, r, &f, lane->scene->world->device,
+		    lane->way->who == WHO_RANDOM ? &one : NULL, &sources);
+	return SLICE_PACKETS;
 }
 
 static inline __u64 lane_run_knocks(struct runs *r, struct lane *lane, struct slices *s)
@@ -195,7 +195,7 @@ static inline __u64 lane_run_knocks(struct runs *r, struct lane *lane, struct sl
 		if (i % (KNOCKERS_HEARD / KNOCKERS) == 0)
 			events_read(w);
 	}
-	return KNOCK_SLICES * KNOCKERS;
+	return KNOCKERS;
 }
 
 /* That it was this way that the packets went. */
@@ -229,35 +229,22 @@ static inline void lane_check(const struct lane *lane, const __u64 *before, cons
 	}
 }
 
-static inline __u64 lane_run(struct runs *r, struct lane *lane, struct slices *s)
-{
-	switch (lane->way->who) {
-	case WHO_RANDOM:
-		return lane_run_random(r, lane, s);
-	case WHO_KNOCKS:
-		return lane_run_knocks(r, lane, s);
-	default:
-		return lane_run_plain(r, lane, s);
-	}
-}
-
 /** lane_round() - Measure it once more. */
 static inline void lane_round(struct runs *r, struct lane *lane)
 {
 	struct world *w = lane->scene->world;
 	__u64 before[REASON_COUNT], after[REASON_COUNT], packets;
-	bool random = lane->way->who == WHO_RANDOM;
+	enum who who = lane->way->who;
 	struct slices s = {};
 	double base;
 
 	world_face(w, lane->family);
 	runs_pair(r, lane_pair(lane), w->generation.outer);
 	counters_read(w, before);
-	packets = lane_run(r, lane, &s);
+	packets = who == WHO_KNOCKS ? lane_run_knocks(r, lane, &s) : lane_run_plain(r, lane, &s);
 	counters_read(w, after);
-	/* Of random sources what stands beside them are the same packets. */
-	lane_check(lane, before, after, random ? 2 * packets : packets);
-	packets /= s.base.count;
+	lane_check(lane, before, after,
+		   packets * (s.tested.count + (who == WHO_RANDOM ? s.base.count : 0)));
 	base = series_spread(&s.base).median;
 	series_add(&lane->beside_ns, base / packets);
 	series_add(&lane->extra_ns, (series_spread(&s.tested).median - base) / packets);

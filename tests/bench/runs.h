@@ -18,7 +18,7 @@
  * What the sender takes is measured with the null program behind it, and taken off. That is too
  * little: the null program leaves the CPU room to do a part of the sender's work beside it, other
  * programs do not. With one and the same source each time, ways that were measured without a sender
- * too came out 1.5 ns longer. For random sources there is a better way (lane_run_random()); what
+ * too came out 1.5 ns longer. For random sources there is a better way (lane_run_plain()); what
  * knocks take includes it.
  */
 #ifndef KNOCKD_BENCH_RUNS_H
