@@ -1022,6 +1022,7 @@ static void what_waits_for_the_close_of_a_door_that_is_gone_is_due(void **state)
 	place->door.ordinal = 1;
 	commands_follow(place->c, &place->conf);
 	expect_done(place, "+192.0.2.1\n+192.0.2.2\n-192.0.2.1\n");
+	children_end(place);
 	assert_false(was_said(place, "timeout"));
 	assert_int_equal(commands_owed(place->c), 1);
 	/* A door without commands is not told of, be it closed. */
@@ -1254,6 +1255,7 @@ static void what_another_door_of_that_name_owes_starts_nothing_less(void **state
 	clock_move(place, 2000);
 	open_from(place, "192.0.2.1");
 	expect_done(place, "+192.0.2.1\nup\n");
+	children_end(place);
 	clock_move(place, 8000);
 	expect_done(place, "+192.0.2.1\nup\n-192.0.2.1\n");
 	clock_move(place, 2000);
